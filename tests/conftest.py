@@ -1,0 +1,28 @@
+"""What all tests share: the marks that follow from the folder a test lies in. Fixtures live in tests/fixtures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+
+MARKS_OF_FOLDER: dict[str, tuple[str, ...]] = {
+    "engines": ("engines",),
+    "sources": ("sources",),
+    "conformance": ("conformance",),
+    "integration": ("integration",),
+    "clients": ("clients",),
+    "properties": ("properties",),
+    # A browser on two cores is slow enough alone; beside other tests its waits would measure the neighbours.
+    "browser": ("browser", "serial"),
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by the first folder below tests/ that has marks of its own."""
+    for item in items:
+        for folder in item.path.relative_to(TESTS).parts[:-1]:
+            for mark in MARKS_OF_FOLDER.get(folder, ()):
+                item.add_marker(mark)
