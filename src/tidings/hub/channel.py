@@ -1,0 +1,55 @@
+"""What a channel allows and keeps, and who is in it on this node. Names map to options; there is no class per kind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from tidings.ids import ChannelName
+
+if TYPE_CHECKING:
+    from tidings.hub.fanout import FanoutGroup
+    from tidings.hub.subscription import Join
+
+
+class Retention(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of a channel the log keeps; whichever bound is reached first drops the oldest.
+
+    count: messages. bytes: of data. age: seconds.
+    """
+
+    count: int = 10_000
+    bytes: int = 64 << 20
+    age: float = 24 * 3600.0
+
+
+class ChannelOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What a channel allows and keeps.
+
+    require_auth: nobody subscribes without a proof. presence: members are known. client_events: members may send
+    `client-` events. cache: the last message is kept and given first to each new subscriber. ephemeral: nothing is
+    logged and, under pressure, the newest wins.
+    """
+
+    require_auth: bool = False
+    presence: bool = False
+    client_events: bool = False
+    cache: bool = False
+    ephemeral: bool = False
+    history: Retention = Retention()
+
+
+DEFAULT_OPTIONS: Final = ChannelOptions()
+
+
+class Channel:
+    """One channel's listeners on this node: live ones by fan-out group, and those still joining."""
+
+    __slots__ = ("groups", "joining", "name", "subscribers")
+
+    def __init__(self, name: ChannelName) -> None:
+        self.name = name
+        self.groups: list[FanoutGroup] = []  # a handful: one per wire format in use
+        self.joining: list[Join] = []
+        self.subscribers = 0  # live and joining

@@ -1,0 +1,165 @@
+"""Who listens to what in one app on this node, and the road of a message to them. Holds no rights and no log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from tidings.errors import Refusal
+from tidings.filters import compile_pattern
+from tidings.hub.channel import Channel
+from tidings.hub.fanout import Fanout, FanoutGroup, Framer
+from tidings.hub.recovery import merge
+from tidings.hub.sendqueue import Outlet
+from tidings.hub.subscription import Event, Join
+from tidings.ids import ChannelName
+from tidings.messages import Message
+from tidings.pushes import Encoder
+
+
+class Hub:
+    """The channels and subscribers of one app in this process.
+
+    schedule: called when something became pending; `flush` must then be called in the same turn of the loop.
+    """
+
+    def __init__(self, schedule: Callable[[], None]) -> None:
+        self.fanout = Fanout(schedule)
+        self._channels: dict[ChannelName, Channel] = {}
+
+    # ── joining and leaving
+
+    def join(
+        self,
+        outlet: Outlet,
+        channels: tuple[ChannelName, ...],
+        encoder: Encoder,
+        framer: Framer,
+        *,
+        excludes_sender: bool = False,
+    ) -> Join:
+        """Begin to join channels: from here on nothing that is said there can be missed.
+
+        Follow with `complete`, or with `abandon`. Raises Refusal `already_subscribed` and then changes nothing.
+        """
+        for name in channels:
+            if self.subscribed(outlet, name):
+                raise Refusal("already_subscribed", field="channel", detail=f"already in {name}")
+        if len(set(channels)) != len(channels):
+            raise Refusal("bad_message", field="channels", detail="a channel is named twice")
+        join = Join(outlet, channels, encoder, framer, excludes_sender=excludes_sender)
+        for name in channels:
+            channel = self._channels.get(name)
+            if channel is None:
+                channel = self._channels[name] = Channel(name)
+            channel.joining.append(join)
+            channel.subscribers += 1
+        return join
+
+    def complete(self, join: Join, history: Iterable[Message], *, after: int) -> list[Message]:
+        """Go live. Returns what this session must be sent first: history merged with what was held back.
+
+        The caller sends it in the same turn of the loop, before anything else, or the order is lost.
+        """
+        join.move(Event.COMPLETED)
+        # What is pending in the groups lies before this moment and is also in `held`; newcomers must not get it twice.
+        self.fanout.flush()
+        for name in join.channels:
+            channel = self._channels[name]
+            channel.joining.remove(join)
+            self._group(channel, join).add(join.outlet)
+        merged = merge(history, join.held, after=after)
+        join.held = []
+        session = join.outlet.session
+        if join.excludes_sender:
+            merged = [m for m in merged if m.origin is None or m.origin.session != session]
+        return merged
+
+    def abandon(self, join: Join) -> None:
+        """Give a join up: nothing of it remains."""
+        join.move(Event.LEFT)
+        for name in join.channels:
+            channel = self._channels[name]
+            channel.joining.remove(join)
+            self._release(channel)
+        join.held = []
+
+    def leave(self, outlet: Outlet, name: ChannelName) -> bool:
+        """End a live subscription; False when there was none."""
+        channel = self._channels.get(name)
+        if channel is None:
+            return False
+        for group in channel.groups:
+            if outlet in group:
+                self.fanout.flush()  # what was said before leaving is still the leaver's
+                group.remove(outlet)
+                if not len(group):
+                    channel.groups.remove(group)
+                self._release(channel)
+                return True
+        return False
+
+    # ── messages
+
+    def deliver(self, message: Message) -> None:
+        """Give a message to its channel's subscribers. O(groups), whatever the number of subscribers."""
+        channel = self._channels.get(message.channel)
+        if channel is None:
+            return
+        for group in channel.groups:
+            self.fanout.put(group, message)
+        for join in channel.joining:
+            join.hold(message)
+
+    def flush(self) -> None:
+        """Write out all that is pending."""
+        self.fanout.flush()
+
+    # ── questions
+
+    def subscribed(self, outlet: Outlet, name: ChannelName) -> bool:
+        """True when the outlet is live in the channel, or joining it."""
+        channel = self._channels.get(name)
+        if channel is None:
+            return False
+        return any(outlet in group for group in channel.groups) or any(
+            join.outlet is outlet for join in channel.joining
+        )
+
+    def subscribers(self, name: ChannelName) -> int:
+        """How many sessions are in a channel here, joining ones included."""
+        channel = self._channels.get(name)
+        return 0 if channel is None else channel.subscribers
+
+    def occupied(self, prefix: str = "") -> Iterator[tuple[ChannelName, int]]:
+        """Channels with subscribers here whose names begin with `prefix`, and how many."""
+        for name, channel in self._channels.items():
+            if name.startswith(prefix):
+                yield name, channel.subscribers
+
+    def matching(self, pattern: str) -> list[tuple[ChannelName, list[Outlet]]]:
+        """Live outlets per channel whose name fits a pattern."""
+        fits = compile_pattern(pattern).match
+        return [
+            (name, [o for g in c.groups for members in (g.singles, g.multis, g.slow) for o in members])
+            for name, c in self._channels.items()
+            if fits(name)
+        ]
+
+    # ── inside
+
+    def _group(self, channel: Channel, join: Join) -> FanoutGroup:
+        for group in channel.groups:
+            if (
+                group.encoder.key == join.encoder.key
+                and group.framer.key == join.framer.key
+                and group.excludes_sender == join.excludes_sender
+            ):
+                return group
+        group = FanoutGroup(join.encoder, join.framer, excludes_sender=join.excludes_sender)
+        channel.groups.append(group)
+        return group
+
+    def _release(self, channel: Channel) -> None:
+        channel.subscribers -= 1
+        if not channel.subscribers:
+            del self._channels[channel.name]

@@ -1,0 +1,181 @@
+"""Apps: tenants with their keys, channel options and, on this node, their hub. Holds no session's state."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from tidings.errors import Disconnect, Refusal
+from tidings.filters import matches
+from tidings.hub.channel import ChannelOptions, Retention
+from tidings.hub.hub import Hub
+from tidings.ids import AppId, ChannelName, SessionId
+from tidings.node.limits import Limits
+
+if TYPE_CHECKING:
+    from tidings.node.session import Session
+
+MAX_REMEMBERED_OPTIONS: Final = 10_000
+"""Channel names whose options are remembered: working them out again is cheap, a hostile stream of names is not."""
+
+MAX_REMEMBERED_SIGNATURES: Final = 200_000
+"""Signatures of requests kept against replay: 300 a second over Pusher's window. Above it the oldest is forgotten."""
+
+
+class ChannelRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[[channels]]` of the configuration: what channels that match are allowed beyond their name's defaults."""
+
+    match: str
+    require_auth: bool | None = None
+    cache: bool | None = None
+    ephemeral: bool | None = None
+    history: Retention | None = None
+
+
+class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is configured of an app. `keys` maps key to secret, newest first."""
+
+    id: AppId
+    keys: Mapping[str, str]
+    jwt_secret: str | None = None
+    enabled: bool = True
+    client_events: bool = True
+    origins: tuple[str, ...] = ()
+    channels: tuple[ChannelRule, ...] = ()
+    limits: Limits = Limits()
+
+
+class App:
+    """One tenant on this node.
+
+    by_name: the options that a channel has by its name alone (`private-`, `presence-`, `cache-` …).
+    """
+
+    def __init__(
+        self, settings: AppSettings, by_name: Callable[[str], ChannelOptions], schedule: Callable[[Hub], None]
+    ) -> None:
+        self.settings = settings
+        self.hub = Hub(lambda: schedule(self.hub))
+        self.sessions: dict[SessionId, Session] = {}
+        self._by_name = by_name
+        self._options: OrderedDict[str, ChannelOptions] = OrderedDict()
+        self._signatures: OrderedDict[str, float] = OrderedDict()
+
+    @property
+    def id(self) -> AppId:
+        return self.settings.id
+
+    @property
+    def keys(self) -> Mapping[str, str]:
+        return self.settings.keys
+
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        return self.settings.keys
+
+    @property
+    def enabled(self) -> bool:
+        return self.settings.enabled
+
+    @property
+    def limits(self) -> Limits:
+        return self.settings.limits
+
+    @property
+    def client_events(self) -> bool:
+        return self.settings.client_events
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        return self.settings.origins
+
+    @property
+    def jwt_secret(self) -> str | None:
+        return self.settings.jwt_secret
+
+    @property
+    def max_data_bytes(self) -> int:
+        return self.settings.limits.message_bytes
+
+    def options(self, channel: ChannelName) -> ChannelOptions:
+        """What the channel allows and keeps: its name's defaults, then each matching rule in order."""
+        options = self._options.get(channel)
+        if options is None:
+            options = apply_rules(self._by_name(channel), channel, self.settings.channels)
+            self._options[channel] = options
+            if len(self._options) > MAX_REMEMBERED_OPTIONS:
+                self._options.popitem(last=False)
+        return options
+
+    def accept_signature(self, signature: str, *, now: float, expires: float) -> bool:
+        """Note a request's signature until it expires; False when it was accepted before."""
+        while self._signatures:
+            oldest, end = next(iter(self._signatures.items()))
+            if end > now and len(self._signatures) < MAX_REMEMBERED_SIGNATURES:
+                break
+            del self._signatures[oldest]
+        if signature in self._signatures:
+            return False
+        self._signatures[signature] = expires
+        return True
+
+
+def apply_rules(options: ChannelOptions, channel: str, rules: Iterable[ChannelRule]) -> ChannelOptions:
+    """Lay the rules that match a channel over its options; the later rule wins."""
+    for rule in rules:
+        if not matches(rule.match, channel):
+            continue
+        given = {
+            name: value
+            for name in ("require_auth", "cache", "ephemeral", "history")
+            if (value := getattr(rule, name)) is not None
+        }
+        options = msgspec.structs.replace(options, **given)
+    return options
+
+
+class Apps:
+    """The apps of a node, by id and by key."""
+
+    def __init__(self, apps: Iterable[App]) -> None:
+        self._by_id = {app.id: app for app in apps}
+        self._by_key = {key: app for app in self._by_id.values() for key in app.keys}
+
+    def __iter__(self) -> Iterator[App]:
+        return iter(self._by_id.values())
+
+    @property
+    def default(self) -> App:
+        """The first app configured: the one meant where a request names none."""
+        return next(iter(self._by_id.values()))
+
+    def get(self, app_id: str) -> App | None:
+        return self._by_id.get(AppId(app_id))
+
+    def by_id(self, app_id: str) -> App:
+        """Raises Refusal `unknown_app` or `app_disabled`."""
+        app = self._by_id.get(AppId(app_id))
+        if app is None:
+            raise Refusal("unknown_app", field="app_id")
+        if not app.enabled:
+            raise Refusal("app_disabled", field="app_id")
+        return app
+
+    def by_key(self, key: str) -> App:
+        """Raises Disconnect `app_gone`."""
+        app = self._by_key.get(key)
+        if app is None or not app.enabled:
+            raise Disconnect("app_gone", field="key")
+        return app
+
+    def named(self, key: str | None) -> App:
+        """The app of a key, or the default one. Raises Refusal `unknown_app`."""
+        if key is None:
+            return self.default
+        app = self._by_key.get(key)
+        if app is None:
+            raise Refusal("unknown_app", field="app")
+        return self.by_id(app.id)

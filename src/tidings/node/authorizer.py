@@ -1,0 +1,186 @@
+"""Says yes or no to a subscription or publish, given a credential, a token or the application's own hook.
+
+Holds no wire format: a credential verifies itself, a token is a JWT, a hook is the application's function.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import jwt
+import msgspec
+
+from tidings.commands import Credential, Grant
+from tidings.errors import ConfigError, Refusal
+from tidings.filters import matches
+from tidings.hub.channel import ChannelOptions
+from tidings.ids import ChannelName, SessionId, UserId
+from tidings.node.apps import App
+from tidings.presence import Member
+
+MAX_TOKEN: Final = 8192
+"""Characters of a token: half a header block. A huge token costs a signature check each time."""
+
+LEEWAY: Final = 5.0
+"""Seconds of clock difference forgiven in a token's times; revocation must be known within 5 s (promise 6)."""
+
+MAX_PATTERNS: Final = 100
+"""Channel patterns in one token: each is tried at every subscription."""
+
+
+class Visitor(msgspec.Struct, frozen=True, kw_only=True):
+    """Who stands at the door: what the transport knows of a client before a word was said.
+
+    peer: address. client: a stable id that lets the server hold the cursor. headers: lower-case names.
+    """
+
+    peer: str = ""
+    origin: str | None = None
+    host: str = ""
+    token: str | None = None
+    client: str | None = None
+    headers: Mapping[str, str] = {}
+    path: str = ""
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """What a token proves. `expires` in seconds since the Unix epoch."""
+
+    user: UserId | None = None
+    subscribe: tuple[str, ...] = ()
+    publish: tuple[str, ...] = ()
+    info: bytes = b"null"
+    expires: float
+
+
+Hook = Callable[..., Awaitable[Any]]
+"""`async (visitor, **names from the pattern) -> bool | str | Grant`. A text is the user's id."""
+
+
+class Authorizer:
+    """The rights of one node. Hooks are tried in the order they were added; the first whose pattern fits decides."""
+
+    def __init__(self) -> None:
+        self._hooks: list[tuple[re.Pattern[str], Hook]] = []
+
+    def add_hook(self, pattern: str, hook: Hook) -> None:
+        """Let `hook` decide on channels like `private-family-{family_id}`. Raises ConfigError for a bad pattern."""
+        self._hooks.append((template_pattern(pattern), hook))
+
+    def identify(self, app: App, token: str, now: float) -> Identity:
+        """Read a token: HS256 by the app's `jwt_secret`, `exp` required.
+
+        Claims: `sub` (user), `channels` and `publish` (lists of patterns), `info` (any JSON, shown to members).
+        Raises Refusal `bad_token`.
+        """
+        if app.jwt_secret is None:
+            raise Refusal("bad_token", field="token", detail="this app has no jwt_secret")
+        if len(token) > MAX_TOKEN:
+            raise Refusal("bad_token", field="token", detail="the token is too long", limit=MAX_TOKEN)
+        try:
+            claims = jwt.decode(
+                token, app.jwt_secret, algorithms=["HS256"], leeway=LEEWAY, options={"require": ["exp"]}
+            )
+        except jwt.PyJWTError as error:
+            raise Refusal("bad_token", field="token", detail=str(error)) from error
+        return _identity(claims)
+
+    async def subscribe(
+        self,
+        app: App,
+        visitor: Visitor,
+        identity: Identity | None,
+        channel: ChannelName,
+        credential: Credential | None,
+        session: SessionId,
+    ) -> Grant:
+        """Decide on one channel. Raises Refusal `not_authenticated`, `forbidden` or what the credential says."""
+        options = app.options(channel)
+        if not (options.require_auth or options.presence):
+            return Grant(user=identity.user if identity else None)
+        if credential is not None:
+            return _require_member(credential.verify(app.secrets, session, channel), options)
+        if identity is not None and any(matches(p, channel) for p in identity.subscribe):
+            return _require_member(_grant(identity), options)
+        granted = await self._ask_hook(visitor, channel)
+        if granted is not None:
+            return _require_member(granted, options)
+        if identity is None:
+            raise Refusal(
+                "not_authenticated", field="channel", detail=f"{channel} needs a proof of who you are"
+            )
+        raise Refusal("forbidden", field="channel", detail=f"this token does not open {channel}")
+
+    def publish(self, identity: Identity | None, channel: ChannelName) -> None:
+        """Decide on a client's own publish into the log. Raises Refusal."""
+        if identity is None:
+            raise Refusal("not_authenticated", field="channel", detail="publishing needs a token")
+        if not any(matches(p, channel) for p in identity.publish):
+            raise Refusal(
+                "forbidden", field="channel", detail=f"this token does not allow to publish to {channel}"
+            )
+
+    async def _ask_hook(self, visitor: Visitor, channel: ChannelName) -> Grant | None:
+        for pattern, hook in self._hooks:
+            match = pattern.match(channel)
+            if match is None:
+                continue
+            answer = await hook(visitor, **match.groupdict())
+            if answer is None or answer is False:
+                raise Refusal("forbidden", field="channel", detail=f"the application refuses {channel}")
+            if isinstance(answer, Grant):
+                return answer
+            return Grant(user=None if answer is True else UserId(str(answer)))
+        return None
+
+
+def template_pattern(template: str) -> re.Pattern[str]:
+    """`private-family-{family_id}` → a regular expression with a named group for each pair of braces.
+
+    Raises ConfigError when a name in braces is not an identifier or stands twice.
+    """
+    parts = re.split(r"\{([^{}]*)\}", template)
+    names = parts[1::2]
+    if any(not name.isidentifier() for name in names) or len(set(names)) != len(names):
+        raise ConfigError(
+            f"channel pattern {template!r}: names in braces must be identifiers, each used once"
+        )
+    return re.compile(
+        "".join(re.escape(part) if at % 2 == 0 else f"(?P<{part}>.+)" for at, part in enumerate(parts))
+        + r"\Z"
+    )
+
+
+def _identity(claims: Mapping[str, Any]) -> Identity:
+    user = claims.get("sub")
+    return Identity(
+        user=None if user is None else UserId(str(user)[:128]),
+        subscribe=_patterns(claims, "channels"),
+        publish=_patterns(claims, "publish"),
+        info=msgspec.json.encode(claims.get("info")),
+        expires=float(claims["exp"]),
+    )
+
+
+def _patterns(claims: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    value = claims.get(name, [])
+    if not isinstance(value, list) or len(value) > MAX_PATTERNS or not all(isinstance(p, str) for p in value):
+        raise Refusal(
+            "bad_token", field=name, detail="the claim must be a list of channel patterns", limit=MAX_PATTERNS
+        )
+    return tuple(value)
+
+
+def _grant(identity: Identity) -> Grant:
+    member = None if identity.user is None else Member(identity.user, identity.info)
+    return Grant(user=identity.user, member=member)
+
+
+def _require_member(grant: Grant, options: ChannelOptions) -> Grant:
+    if not options.presence or grant.member is not None:
+        return grant
+    if grant.user is None:
+        raise Refusal("not_authenticated", field="channel", detail="a presence channel needs a user")
+    return msgspec.structs.replace(grant, member=Member(grant.user))

@@ -1,0 +1,210 @@
+"""Runs a client's commands: checks them, asks the authorizer, moves hub and engine, answers. One command at a time.
+
+Holds no state of its own. Every refusal goes back to the client in its protocol's words; no exception leaves here.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from tidings.commands import Authenticate, Command, Grant, Publish, Subscribe, Track, Unsubscribe, Untrack
+from tidings.errors import Disconnect, EngineUnavailable, Refusal, Unsubscription
+from tidings.filters import matches
+from tidings.ids import ChannelName, new_message_id, new_trail
+from tidings.messages import Message, Origin
+from tidings.node.joining import bring_in
+from tidings.node.limits import RateLimiter
+from tidings.node.session import Membership, State
+from tidings.presence import Member
+from tidings.pushes import Accepted, Unsubscribed
+
+if TYPE_CHECKING:
+    from tidings.node.node import Node
+    from tidings.node.session import Session
+
+log = logging.getLogger(__name__)
+
+
+class Dispatcher:
+    """Executes commands on behalf of sessions of one node."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    async def execute(self, session: Session, command: Command) -> None:
+        """Run one command to its end and answer it."""
+        name = type(command).__name__.lower()
+        channel = getattr(command, "channel", None)
+        try:
+            await self._execute(session, command)
+        except Refusal as refusal:
+            session.refuse(name, refusal, channel=channel, ref=getattr(command, "ref", None))
+        except Disconnect as disconnect:
+            session.end(disconnect)
+        except EngineUnavailable as error:
+            told = Refusal("storage_full" if error.full else "unavailable", detail=str(error))
+            session.refuse(name, told, channel=channel, ref=getattr(command, "ref", None))
+        except Exception:
+            # A fault of ours or of an application's hook ends this one command, never the connection's task.
+            log.exception("command_failed", extra={"command": name, "session": session.id})
+            session.refuse(
+                name, Refusal("unavailable", detail="the command failed inside the server"), channel=channel
+            )
+
+    async def _execute(self, session: Session, command: Command) -> None:
+        match command:
+            case Subscribe():
+                await self._subscribe(session, command)
+            case Unsubscribe():
+                await self._unsubscribe(session, command)
+            case Publish(client=True):
+                self._client_event(session, command)
+            case Publish():
+                await self._publish(session, command)
+            case Track():
+                await self._track(session, command)
+            case Untrack():
+                await self._untrack(session, command)
+            case Authenticate():
+                await self._authenticate(session, command)
+
+    # ── subscribing
+
+    async def _subscribe(self, session: Session, command: Subscribe) -> None:
+        limits = session.app.limits
+        if len(session.channels) + len(command.channels) > limits.connection_channels:
+            refusal = Refusal("too_many_channels", field="channel", limit=limits.connection_channels)
+            self._refuse_channels(session, command, refusal)
+            return
+        grants: dict[ChannelName, Grant] = {}
+        for channel in command.channels:
+            try:
+                grants[channel] = await self._allow(session, channel, command)
+            except Refusal as refusal:
+                session.refuse("subscribe", refusal, channel=channel, ref=command.ref)
+                if len(command.channels) > 1:
+                    continue  # a channel that is refused does not take the others with it
+        if grants and session.state is State.OPEN:
+            await bring_in(session, grants, command)
+
+    def _refuse_channels(self, session: Session, command: Subscribe, refusal: Refusal) -> None:
+        for channel in command.channels:
+            session.refuse("subscribe", refusal, channel=channel, ref=command.ref)
+
+    async def _allow(self, session: Session, channel: ChannelName, command: Subscribe) -> Grant:
+        if len(channel) > session.app.limits.channel_name:
+            raise Refusal("bad_channel", field="channel", limit=session.app.limits.channel_name)
+        if channel in session.channels:
+            raise Refusal("already_subscribed", field="channel", detail=f"already in {channel}")
+        return await self._node.authorizer.subscribe(
+            session.app, session.visitor, session.identity, channel, command.credential, session.id
+        )
+
+    async def _unsubscribe(self, session: Session, command: Unsubscribe) -> None:
+        for channel in command.channels:
+            if channel not in session.channels:
+                refusal = Refusal("not_subscribed", field="channel", detail=f"not in {channel}")
+                session.refuse("unsubscribe", refusal, channel=channel, ref=command.ref)
+                continue
+            await self.drop(session, channel)
+            if session.resume is not None:
+                session.resume.left(channel)
+            session.say(Unsubscribed(channel=channel, ref=command.ref))
+
+    async def drop(self, session: Session, channel: ChannelName) -> None:
+        """Take a session out of a channel, its presence first, so that the others are told."""
+        membership = session.channels.pop(channel, None)
+        session.app.hub.leave(session.outlet, channel)
+        if membership is not None and membership.present:
+            await self._node.absent(session.app, channel, session.id)
+
+    # ── publishing
+
+    def _client_event(self, session: Session, command: Publish) -> None:
+        app = session.app
+        if not app.client_events:
+            raise Refusal("client_events_off", field="event")
+        membership = session.channels.get(command.channel)
+        if membership is None:
+            raise Refusal("not_subscribed", field="channel", detail=f"not in {command.channel}")
+        if not app.options(command.channel).client_events:
+            raise Refusal(
+                "client_events_off", field="channel", detail="only private and presence channels take them"
+            )
+        if len(command.data) > app.limits.client_event_bytes:
+            raise Refusal("message_too_large", field="data", limit=app.limits.client_event_bytes)
+        if session.events is None:
+            session.events = RateLimiter(app.limits.client_events_per_second)
+        if not session.events.allow(self._node.clock()):
+            limit = int(app.limits.client_events_per_second)
+            raise Refusal("rate_limited", field="event", detail="client events a second", limit=limit)
+        self._node.relay(
+            app,
+            Message(
+                id=new_message_id(),
+                channel=command.channel,
+                event=command.event,
+                data=command.data,
+                time=self._node.wall_ms(),
+                kind="client",
+                origin=Origin(session=session.id),
+                user=membership.user if membership.present else None,
+            ),
+        )
+        if command.ref is not None:
+            session.say(Accepted(command="publish", ref=command.ref))
+
+    async def _publish(self, session: Session, command: Publish) -> None:
+        self._node.authorizer.publish(session.identity, command.channel)
+        message = Message(
+            id=new_message_id(),
+            channel=command.channel,
+            event=command.event,
+            data=command.data,
+            time=self._node.wall_ms(),
+            origin=Origin(session=session.id),
+            trail=new_trail(),
+        )
+        positions = await self._node.host.publish(session.app.id, [message], key=command.key)
+        session.say(Accepted(command="publish", ref=command.ref, position=positions[0]))
+
+    # ── presence
+
+    async def _track(self, session: Session, command: Track) -> None:
+        membership = session.channels.get(command.channel)
+        user = session.identity.user if session.identity else None
+        if membership is None:
+            raise Refusal("not_subscribed", field="channel", detail=f"not in {command.channel}")
+        if user is None:
+            raise Refusal(
+                "not_authenticated", field="channel", detail="being present needs a token with a user"
+            )
+        if not session.app.options(command.channel).presence:
+            raise Refusal("not_presence", field="channel")
+        await self._node.present(session.app, command.channel, session.id, Member(user, command.info))
+        session.channels[command.channel] = Membership(by_token=membership.by_token, user=user, present=True)
+        session.say(Accepted(command="track", ref=command.ref))
+
+    async def _untrack(self, session: Session, command: Untrack) -> None:
+        membership = session.channels.get(command.channel)
+        if membership is None or not membership.present:
+            raise Refusal("not_subscribed", field="channel", detail=f"not present in {command.channel}")
+        membership.present = False
+        await self._node.absent(session.app, command.channel, session.id)
+        session.say(Accepted(command="untrack", ref=command.ref))
+
+    # ── tokens
+
+    async def _authenticate(self, session: Session, command: Authenticate) -> None:
+        identity = self._node.authorizer.identify(session.app, command.token, self._node.wall())
+        session.identity = identity
+        lost = [
+            channel
+            for channel, membership in session.channels.items()
+            if membership.by_token and not any(matches(p, channel) for p in identity.subscribe)
+        ]
+        for channel in lost:
+            await self.drop(session, channel)
+            session.say(Unsubscribed(channel=channel, reason=Unsubscription("revoked")))
+        session.say(Accepted(command="token", ref=command.ref))

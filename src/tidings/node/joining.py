@@ -1,0 +1,204 @@
+"""Bringing a session into channels: replay from the log, then live, without gap or repeat. Holds no rights.
+
+*Joining*: the hub holds live messages back → the log is read page by page after the client's position → what was held
+is merged → *live*, in one turn of the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tidings.commands import Grant, Subscribe
+from tidings.engines.base import Page
+from tidings.hub.channel import ChannelOptions
+from tidings.hub.subscription import Join
+from tidings.hub.subscription import State as JoinState
+from tidings.ids import ChannelName
+from tidings.messages import Message, Position
+from tidings.node.session import Membership, Session, State
+from tidings.presence import Member
+from tidings.pushes import Delivered, Subscribed
+
+
+async def bring_in(session: Session, grants: Mapping[ChannelName, Grant], command: Subscribe) -> None:
+    """Join the channels that were granted, each from where its client left off.
+
+    Channels with the same starting point go live together, because one cursor covers them. Raises EngineUnavailable,
+    Refusal; then nothing of the join remains.
+    """
+    for after, channels in (await _by_start(session, tuple(grants), command.after)).items():
+        if session.state is State.OPEN:
+            await _Joining(session, channels, grants, command, after).run()
+
+
+async def _by_start(
+    session: Session, channels: Sequence[ChannelName], after: Position | None
+) -> dict[Position | None, tuple[ChannelName, ...]]:
+    """Sort channels by where to start: the cursor that came with the command, else the one the server holds."""
+    starts: dict[Position | None, tuple[ChannelName, ...]] = {}
+    for channel in channels:
+        start = after
+        if start is None and session.resume is not None:
+            start = await session.resume.after(channel)
+        starts[start] = (*starts.get(start, ()), channel)
+    return starts
+
+
+class _Joining:
+    """One join under way."""
+
+    def __init__(
+        self,
+        session: Session,
+        channels: tuple[ChannelName, ...],
+        grants: Mapping[ChannelName, Grant],
+        command: Subscribe,
+        after: Position | None,
+    ) -> None:
+        self.session = session
+        self.node = session.node
+        self.app = session.app
+        self.channels = channels
+        self.grants = grants
+        self.command = command
+        self.after = after
+        self.reset_at: dict[ChannelName, int] = {}  # channel → offset from which it is followed after a reset
+
+    async def run(self) -> None:
+        session, protocol = self.session, self.session.protocol
+        members = await self._enter()
+        join = self.app.hub.join(
+            session.outlet,
+            self.channels,
+            protocol.encoder,
+            session.transport.framer,
+            excludes_sender=protocol.excludes_sender,
+        )
+        try:
+            await self._replay(join, members)
+        except BaseException:
+            if join.state is JoinState.JOINING:
+                self.app.hub.abandon(join)
+            for channel in members:
+                if channel not in session.channels:
+                    self.node.spawn(self.node.absent(self.app, channel, session.id))
+            raise
+
+    async def _enter(self) -> dict[ChannelName, tuple[Member, ...]]:
+        """Note presence where the channel has it, before joining: nobody is told of their own arrival."""
+        members: dict[ChannelName, tuple[Member, ...]] = {}
+        for channel in self.channels:
+            member = self.grants[channel].member
+            if member is not None and self._options(channel).presence:
+                members[channel] = await self.node.present(self.app, channel, self.session.id, member)
+        return members
+
+    async def _replay(self, join: Join, members: dict[ChannelName, tuple[Member, ...]]) -> None:
+        session = self.session
+        head = self.node.head(self.app)
+        if session.protocol.subscribed_first:
+            self._announce(head, members)
+        latest = await self._latest()
+        page, given = Page(head=head), head.offset
+        if self.after is not None:
+            page, given = await self._catch_up(join, self.after)
+        if session.state is not State.OPEN:
+            self.app.hub.abandon(join)
+            return
+        if not session.protocol.subscribed_first:
+            for (
+                channel
+            ) in members:  # the list as it is now; what was held back of comings and goings is in it
+                members[channel] = await self.node.members(self.app, channel)
+            join.held = [m for m in join.held if m.kind not in ("joined", "left")]
+        newest = {m.channel for m in join.held if not m.ephemeral}
+        for message in latest:
+            if message.channel not in newest:
+                session.say(Delivered(message=message))
+        self._send(self.app.hub.complete(join, self._wanted(page.messages, join), after=given))
+        self._note(members)
+        if not session.protocol.subscribed_first:
+            self._announce(self.node.head(self.app), members)
+
+    async def _catch_up(self, join: Join, after: Position) -> tuple[Page, int]:
+        """Send pages of the log until the last one, which is returned unsent with the offset before it."""
+        given = after
+        while True:
+            join.read_again()
+            page = await self.node.engine.broker.read(self.app.id, self._continuing(), given)
+            self._tell_resets(page, overflowed=join.overflowed)
+            if given.epoch != page.head.epoch:
+                given = page.head
+            if page.complete and not join.overflowed:
+                return page, given.offset if page.messages else max(given.offset, 0)
+            if self.session.state is not State.OPEN:
+                return page, given.offset
+            self._send(page.messages)
+            if page.messages:
+                assert page.messages[-1].position is not None
+                given = page.messages[-1].position
+            await self.session.drained()
+
+    def _continuing(self) -> tuple[ChannelName, ...]:
+        return tuple(channel for channel in self.channels if channel not in self.reset_at)
+
+    def _tell_resets(self, page: Page, *, overflowed: bool) -> None:
+        """Tell which channels cannot be continued. After an overflow those told before lost what was held: again."""
+        resets = dict(page.resets)
+        if overflowed:
+            resets.update(dict.fromkeys(self.reset_at, "retention"))
+        for channel in resets:
+            self.reset_at[channel] = page.head.offset
+        self.node.tell_resets(self.session, resets, page.head)
+
+    def _wanted(self, messages: Sequence[Message], join: Join) -> Sequence[Message]:
+        """Drop from what was held what a reset covers already."""
+        if self.reset_at:
+            join.held = [
+                m
+                for m in join.held
+                if m.position is None or m.position.offset > self.reset_at.get(m.channel, -1)
+            ]
+        return messages
+
+    async def _latest(self) -> list[Message]:
+        """The last message of each latest-value channel, for a newcomer."""
+        if self.after is not None:
+            return []
+        found = [
+            await self.node.engine.broker.latest(self.app.id, channel)
+            for channel in self.channels
+            if self._options(channel).cache
+        ]
+        return [message for message in found if message is not None]
+
+    def _send(self, messages: Sequence[Message]) -> None:
+        """Write messages for this session alone, encoded as its group would."""
+        if not messages:
+            return
+        encode, frame = self.session.protocol.encoder.encode, self.session.transport.framer.frame
+        self.session.outlet.send(b"".join(frame(encode(message)) for message in messages))
+        self.node.metrics.replayed.labels(self.app.id).inc(len(messages))
+
+    def _note(self, members: Mapping[ChannelName, object]) -> None:
+        session = self.session
+        head = self.node.head(self.app)
+        for channel in self.channels:
+            grant = self.grants[channel]
+            by_token = session.identity is not None and self.command.credential is None
+            session.channels[channel] = Membership(
+                by_token=by_token and self._options(channel).require_auth,
+                user=grant.member.user if grant.member else grant.user,
+                present=channel in members,
+            )
+            if session.resume is not None:
+                session.resume.joined(channel, head)
+
+    def _announce(self, head: Position, members: Mapping[ChannelName, tuple[Member, ...]]) -> None:
+        for channel in self.channels:
+            self.session.say(
+                Subscribed(channel=channel, head=head, members=members.get(channel), ref=self.command.ref)
+            )
+
+    def _options(self, channel: ChannelName) -> ChannelOptions:
+        return self.app.options(channel)

@@ -1,0 +1,85 @@
+"""Keeps a node's clients honest over time: signs of life, expired tokens, held cursors. Holds no timer per client."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from tidings.errors import Disconnect
+from tidings.pushes import Heartbeat
+
+if TYPE_CHECKING:
+    from tidings.node.node import Node
+    from tidings.node.session import Session
+
+SWEEP_SECONDS: Final = 1.0
+"""Between looks at all sessions: a token's expiry must be acted on within 5 s (promise 6)."""
+
+CONFIRM_SECONDS: Final = 0.1
+"""From a message to the ping that asks whether it arrived: what a cut may repeat for clients without cursors."""
+
+CONFIRM_COST: Final = 0.0005
+"""Seconds added to that for each client with a held cursor, so that many of them cost a bounded share of the loop."""
+
+
+class Keeper:
+    """The one sweep of a node."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._confirming = False
+        self._heartbeat_at = 0.0
+
+    async def run(self) -> None:
+        """Sweep until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            expected = loop.time() + SWEEP_SECONDS
+            await asyncio.sleep(SWEEP_SECONDS)
+            lag = max(0.0, loop.time() - expected)
+            self._node.metrics.loop_lag.set(lag)
+            self.sweep(grace=lag)
+
+    def sweep(self, *, grace: float = 0.0) -> None:
+        """Look at every session once. `grace`: seconds by which we ourselves were late; nobody is blamed for those."""
+        now, wall = self._node.clock(), self._node.wall()
+        beat = now >= self._heartbeat_at
+        if beat:
+            self._heartbeat_at = now + self._node.limits.sse_heartbeat_seconds
+        for app in self._node.apps:
+            for session in list(app.sessions.values()):
+                if session.identity is not None and session.identity.expires <= wall:
+                    session.end(Disconnect("expired"))
+                elif session.protocol.one_way:
+                    if beat:
+                        session.say(Heartbeat(time=self._node.wall_ms()))
+                else:
+                    self._ask_for_life(session, now, grace)
+
+    def _ask_for_life(self, session: Session, now: float, grace: float) -> None:
+        limits = session.app.limits
+        if session.pinged is not None:
+            if now - session.pinged > limits.pong_seconds + grace:
+                session.end(Disconnect("silent"))
+        elif now - session.heard > limits.activity_seconds:
+            session.pinged = now
+            session.say(Heartbeat(time=self._node.wall_ms()))
+            session.transport.ping(b"")
+
+    def confirm_soon(self) -> None:
+        """Messages go out: ask shortly afterwards, once, whether they arrived."""
+        if self._confirming or not self._node.holding:
+            return
+        self._confirming = True
+        delay = CONFIRM_SECONDS + CONFIRM_COST * len(self._node.holding)
+        asyncio.get_running_loop().call_later(delay, self._confirm)
+
+    def _confirm(self) -> None:
+        self._confirming = False
+        for session in list(self._node.holding):
+            session.app.hub.flush()  # a ping proves only what was written before it
+            head = self._node.head(session.app)
+            if session.resume is None or session.outlet.paused or session.outlet.closed:
+                continue
+            if session.resume.due(head):
+                session.resume.ping(head)

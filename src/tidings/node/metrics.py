@@ -1,0 +1,34 @@
+"""The node's numbers. Holds one registry per node, because tests and hosts run several in one process."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+
+class Metrics:
+    """Counters and gauges of one node. Every label that names a tenant is the app's id."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.connections = self._gauge("tidings_connections", "Connected clients", "app", "protocol")
+        self.published = self._counter("tidings_messages_published", "Messages appended to the log", "app")
+        self.relayed = self._counter("tidings_messages_relayed", "Ephemeral messages passed on", "app")
+        self.refused = self._counter("tidings_refused", "Commands and requests refused", "app", "reason")
+        self.disconnected = self._counter(
+            "tidings_disconnected", "Connections ended by the server", "app", "reason"
+        )
+        self.resets = self._counter(
+            "tidings_resets", "Channels that a client was told to read anew", "app", "reason"
+        )
+        self.replayed = self._counter("tidings_messages_replayed", "Messages sent from the log", "app")
+        self.captured = self._counter("tidings_changes_captured", "Row changes read from sources", "source")
+        self.source_lag = self._gauge("tidings_source_lag", "Changes known to wait in a source", "source")
+        self.loop_lag = Gauge(
+            "tidings_loop_lag_seconds", "Delay of the last timer of the event loop", registry=self.registry
+        )
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(name, text, labels, registry=self.registry)

@@ -1,0 +1,283 @@
+"""One server process: apps with their hubs, an engine, sources, sessions. Holds no wire format and opens no socket."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any
+
+from tidings.engines.base import DeclaredGap, Engine, Page
+from tidings.errors import Disconnect, Refusal
+from tidings.hub.channel import ChannelOptions
+from tidings.hub.hub import Hub
+from tidings.ids import AppId, ChannelName, ClientId, SessionId, UserId, new_message_id
+from tidings.messages import Kind, Message, Origin, Position
+from tidings.node.apps import App, Apps, AppSettings
+from tidings.node.authorizer import Authorizer, Visitor
+from tidings.node.dispatcher import Dispatcher
+from tidings.node.host import NodeHost
+from tidings.node.keeper import Keeper
+from tidings.node.limits import Limits
+from tidings.node.metrics import Metrics
+from tidings.node.polling import poll
+from tidings.node.pump import Pump
+from tidings.node.resume import Resume
+from tidings.node.session import Session, Transport
+from tidings.presence import Member
+from tidings.protocols.base import WireProtocol
+from tidings.pushes import Reset, Welcome
+from tidings.sources.base import ChangeSource
+from tidings.sources.router import ChangeRouter
+
+log = logging.getLogger(__name__)
+
+
+class Node:
+    """Joins apps, engine, sources and sessions.
+
+    by_name: the options a channel has by its name alone. wall: seconds since the Unix epoch. clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        apps: Sequence[AppSettings],
+        engine: Engine,
+        *,
+        by_name: Callable[[str], ChannelOptions],
+        authorizer: Authorizer | None = None,
+        limits: Limits | None = None,
+        wall: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.apps = Apps(App(settings, by_name, self._schedule) for settings in apps)
+        self.engine = engine
+        self.limits = limits or Limits()
+        self.authorizer = authorizer or Authorizer()
+        self.dispatcher = Dispatcher(self)
+        self.host = NodeHost(self)
+        self.metrics = Metrics()
+        self.wall = wall
+        self.clock = clock
+        self.draining = False
+        self.connections = 0
+        self.holding: set[Session] = set()  # sessions whose client has its cursor held here
+        self.keeper = Keeper(self)
+        self._pumps: list[Pump] = []
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    # ── life
+
+    def add_source(self, app: AppId, source: ChangeSource, router: ChangeRouter) -> None:
+        """Have a source's changes go to an app's log. Before `start`."""
+        self._pumps.append(Pump(app, source, router, self.engine.broker, self.metrics))
+
+    async def start(self) -> None:
+        """Open the engine and the sources, then follow them. Raises EngineError, SourceError."""
+        self._loop = asyncio.get_running_loop()
+        self.engine.broker.listen(self._on_messages)
+        await self.engine.open()
+        for pump in self._pumps:
+            await pump.source.open()
+            self.spawn(pump.run())
+        self.spawn(self.keeper.run())
+
+    async def drain(self, seconds: float) -> None:
+        """Take no new clients; send away those that are here, spread over `seconds`.
+
+        Clients of the Pusher protocol come back at once and without jitter, so the spread must be ours.
+        """
+        self.draining = True
+        sessions = [session for app in self.apps for session in app.sessions.values()]
+        pause = seconds / max(1, len(sessions))
+        for at, session in enumerate(sessions):
+            session.end(Disconnect("draining", after=pause * (len(sessions) - at)))
+            if pause > 0.001 or at % 100 == 0:
+                await asyncio.sleep(min(pause, 1.0))
+
+    async def stop(self) -> None:
+        """End tasks, close sources and engine. What was acknowledged is in the log."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for pump in self._pumps:
+            await pump.source.close()
+        await self.engine.close()
+
+    def ready(self) -> tuple[bool, dict[str, Any]]:
+        """Whether this node hears its log and its sources are in step; and the particulars (for /readyz)."""
+        engine = self.engine.health()
+        sources = {pump.source.name: pump.source.health() for pump in self._pumps}
+        ok = engine.ok and not self.draining and all(health.ok for health in sources.values())
+        return ok, {
+            "ready": ok,
+            "draining": self.draining,
+            "engine": {"name": self.engine.name, "ok": engine.ok, "detail": engine.detail},
+            "sources": {n: {"ok": h.ok, "detail": h.detail, "lag": h.lag} for n, h in sources.items()},
+        }
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a coroutine as a task that the node owns: it is cancelled at `stop`, and its faults are logged."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def wall_ms(self) -> int:
+        """Milliseconds since the Unix epoch."""
+        return int(self.wall() * 1000)
+
+    # ── clients
+
+    def connect(self, app: App, protocol: WireProtocol, transport: Transport, visitor: Visitor) -> Session:
+        """Let a client in and welcome it.
+
+        Raises Disconnect `draining`, `over_capacity`, or `expired` and Refusal `bad_token` for its token; nothing has
+        been written then.
+        """
+        if self.draining:
+            raise Disconnect("draining")
+        if self.connections >= self.limits.connections:
+            raise Disconnect("over_capacity")
+        identity = None
+        if visitor.token is not None:
+            identity = self.authorizer.identify(app, visitor.token, self.wall())
+        session = Session(self, app, protocol, transport, visitor)
+        session.identity = identity
+        if visitor.client is not None:
+            session.resume = Resume(session, ClientId(visitor.client))
+            self.holding.add(session)
+        app.sessions[session.id] = session
+        self.connections += 1
+        self.metrics.connections.labels(app.id, protocol.name).inc()
+        session.say(
+            Welcome(
+                session=session.id,
+                cursor=self.head(app),
+                activity_timeout=app.limits.activity_seconds,
+                user=identity.user if identity else None,
+            )
+        )
+        return session
+
+    def forget(self, session: Session) -> None:
+        """A session has ended: take it out of everything."""
+        if session.app.sessions.pop(session.id, None) is None:
+            return
+        self.connections -= 1
+        self.holding.discard(session)
+        self.metrics.connections.labels(session.app.id, session.protocol.name).dec()
+        for channel, membership in list(session.channels.items()):
+            session.app.hub.leave(session.outlet, channel)
+            if membership.present:
+                self.spawn(self.absent(session.app, channel, session.id))
+        session.channels.clear()
+
+    async def check(self, app: App, visitor: Visitor, channels: Sequence[ChannelName]) -> None:
+        """Raise Refusal unless all these channels may be read by this visitor."""
+        identity = (
+            self.authorizer.identify(app, visitor.token, self.wall()) if visitor.token is not None else None
+        )
+        for channel in channels:
+            await self.authorizer.subscribe(app, visitor, identity, channel, None, SessionId("0.0"))
+
+    async def poll(
+        self, app: App, visitor: Visitor, channels: Sequence[ChannelName], after: Position | None, wait: float
+    ) -> Page:
+        """What lies after a cursor on some channels, waiting up to `wait` seconds for something.
+
+        Without a cursor: the present one and no messages. Raises Refusal, EngineUnavailable.
+        """
+        await self.check(app, visitor, channels)
+        if after is None:
+            return Page(head=self.head(app))
+        return await poll(self, app, tuple(channels), after, min(wait, self.limits.poll_seconds))
+
+    # ── messages
+
+    def head(self, app: App) -> Position:
+        """The newest position that this node has heard."""
+        return self.engine.broker.head(app.id)
+
+    def relay(self, app: App, message: Message) -> None:
+        """Pass an ephemeral message on to every node."""
+        self.metrics.relayed.labels(app.id).inc()
+        self.engine.broker.relay(app.id, message)
+
+    def tell_resets(self, session: Session, resets: Mapping[ChannelName, str], cursor: Position) -> None:
+        """Tell a session which channels it must read anew, one `reset` for each reason."""
+        by_reason: dict[str, list[ChannelName]] = {}
+        for channel, reason in resets.items():
+            by_reason.setdefault(reason, []).append(channel)
+        for reason, channels in by_reason.items():
+            self.metrics.resets.labels(session.app.id, reason).inc(len(channels))
+            session.say(Reset(channels=tuple(channels), reason=reason, cursor=cursor))
+
+    def _on_messages(self, app_id: AppId, items: Sequence[Message | DeclaredGap]) -> None:
+        app = self.apps.get(app_id)
+        if app is None:  # an app that was taken out of the configuration; its log stays
+            return
+        for item in items:
+            if isinstance(item, Message):
+                app.hub.deliver(item)
+            else:
+                self._on_gap(app, item)
+
+    def _on_gap(self, app: App, gap: DeclaredGap) -> None:
+        for channel, outlets in app.hub.matching(gap.pattern):
+            for outlet in outlets:
+                session = app.sessions.get(outlet.session)
+                if session is None:
+                    outlet.send(b"")  # a poll that waits: it reads again and finds the reset
+                else:
+                    self.tell_resets(session, {channel: gap.reason}, gap.position)
+
+    def _schedule(self, hub: Hub) -> None:
+        """Something is pending: write it out in this turn of the loop. It adds no waiting."""
+        assert self._loop is not None, "the node has not been started"
+        self._loop.call_soon(hub.flush)
+        self.keeper.confirm_soon()
+
+    # ── presence
+
+    async def present(
+        self, app: App, channel: ChannelName, session: SessionId, member: Member
+    ) -> tuple[Member, ...]:
+        """Note an arrival and tell the others, if it is the user's first. Returns the members now."""
+        if len(member.info) > app.limits.member_bytes:
+            raise Refusal("member_too_large", field="user_info", limit=app.limits.member_bytes)
+        joined = await self.engine.presence.add(
+            app.id, channel, session, member, max_members=app.limits.presence_members
+        )
+        if joined.first:
+            self.relay(app, self._presence(channel, "joined", member, session))
+        return joined.members
+
+    async def absent(self, app: App, channel: ChannelName, session: SessionId) -> None:
+        """Note a departure and tell the others, if it was the user's last session."""
+        left = await self.engine.presence.remove(app.id, channel, session)
+        if left is not None and left.last:
+            self.relay(app, self._presence(channel, "left", left.member, session))
+
+    async def members(self, app: App, channel: ChannelName) -> tuple[Member, ...]:
+        """Everybody present in a channel."""
+        return await self.engine.presence.members(app.id, channel)
+
+    def _presence(self, channel: ChannelName, kind: Kind, member: Member, session: SessionId) -> Message:
+        return Message(
+            id=new_message_id(),
+            channel=channel,
+            event=kind,
+            data=member.info,
+            time=self.wall_ms(),
+            kind=kind,
+            origin=Origin(session=session),
+            user=UserId(member.user),
+        )
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("task_failed", exc_info=error)

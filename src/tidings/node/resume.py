@@ -1,0 +1,107 @@
+"""The cursor that the server holds for a client that knows nothing of cursors. Holds one client's; the engine keeps it.
+
+What was written is not yet received. So a WebSocket ping carries the offset written last, and its pong, which every
+browser answers by itself, proves that all before it has arrived. A cut repeats what lies after the last pong; it never
+loses it. The repeats carry their `id` and `position`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from tidings.engines.base import Held
+from tidings.ids import ChannelName, ClientId
+from tidings.messages import Position
+
+if TYPE_CHECKING:
+    from tidings.node.session import Session
+
+NOWHERE: Final = Position("00000000", 0)
+"""A position in no log: reading after it tells `reset`. Held as offset `LOST`."""
+
+LOST: Final = -1
+"""Stands for an offset whose epoch has ended."""
+
+MAX_HELD_CHANNELS: Final = 200
+"""Channels in one held cursor: twice what a connection may have, so that those not asked for again yet are kept."""
+
+
+class Resume:
+    """The held cursor of one session's client."""
+
+    __slots__ = ("_channels", "_client", "_epoch", "_loaded", "_pinged", "_session")
+
+    def __init__(self, session: Session, client: ClientId) -> None:
+        self._session = session
+        self._client = client
+        self._loaded = False
+        self._epoch = ""
+        self._channels: dict[ChannelName, int] = {}  # channel → offset up to which it was surely received
+        self._pinged: tuple[int, tuple[ChannelName, ...]] | None = (
+            None  # offset and channels a ping asks about
+        )
+
+    async def after(self, channel: ChannelName) -> Position | None:
+        """From where to replay a channel; None when this client never had it."""
+        if not self._loaded:
+            held = await self._session.node.engine.cursors.held(self._session.app.id, self._client)
+            if held is not None and not self._loaded:
+                self._epoch = held.position.epoch
+                self._channels = dict(held.channels)
+            self._loaded = True
+        offset = self._channels.get(channel)
+        if offset is None:
+            return None
+        return NOWHERE if offset == LOST else Position(self._epoch, offset)
+
+    def joined(self, channel: ChannelName, head: Position) -> None:
+        """A channel went live, covered up to `head` by what has been written, though not yet received."""
+        if head.epoch != self._epoch:
+            self._epoch = head.epoch
+            self._channels = dict.fromkeys(
+                self._channels, LOST
+            )  # those not asked for yet must be told `reset` too
+        # What was replayed just now is not confirmed: keep the older offset until a pong says more.
+        if self._channels.setdefault(channel, head.offset) == LOST:
+            self._channels[channel] = head.offset
+        while len(self._channels) > MAX_HELD_CHANNELS:
+            del self._channels[next(iter(self._channels))]
+        self._save()
+
+    def left(self, channel: ChannelName) -> None:
+        """The client left a channel of its own accord."""
+        if self._channels.pop(channel, None) is not None:
+            self._save()
+
+    def due(self, head: Position) -> bool:
+        """True when there is something to confirm and no ping under way."""
+        if self._pinged is not None or head.epoch != self._epoch:
+            return False
+        return any(self._channels.get(name, head.offset) < head.offset for name in self._session.channels)
+
+    def ping(self, head: Position) -> None:
+        """Ask whether all up to `head` has arrived. Call only when all of it has been written."""
+        self._pinged = head.offset, tuple(self._session.channels)
+        self._session.transport.ping(str(head).encode())
+
+    def confirmed(self, payload: bytes) -> None:
+        """A pong came back. A payload that we never sent proves nothing (RFC 6455 5.5.3 allows unsolicited pongs)."""
+        if self._pinged is None or payload != str(Position(self._epoch, self._pinged[0])).encode():
+            return
+        (offset, live), self._pinged = self._pinged, None
+        for name in live:  # a channel that went live after the ping is not proved by it
+            if name in self._channels:
+                self._channels[name] = max(self._channels[name], offset)
+        self._save()
+        if self.due(self._session.node.head(self._session.app)):
+            self._session.node.keeper.confirm_soon()
+
+    def snapshot(self) -> Mapping[ChannelName, int]:
+        """What is held now."""
+        return dict(self._channels)
+
+    def _save(self) -> None:
+        newest = max(self._channels.values(), default=0)
+        held = Held(position=Position(self._epoch, newest), channels=dict(self._channels))
+        self._session.node.engine.cursors.hold(self._session.app.id, self._client, held)

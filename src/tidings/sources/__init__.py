@@ -1,0 +1,1 @@
+"""Change sources: where committed rows are captured. The port is in `base`, the rules in `rules` and `router`."""
