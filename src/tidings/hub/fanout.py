@@ -151,6 +151,10 @@ class Fanout:
         dirty, order = self._dirty, self._order
         self._dirty, self._order = {}, []
         self.flushes += 1
+        # First those who need an order of their own: a write of the plain loop may pause its outlet, which moves it to
+        # `slow`, and it would then be given the same frames a second time.
+        if any(group.multis or group.slow for group in dirty):
+            _write_in_order(order)
         for group in dirty:
             if group.skips:
                 _write_with_skips(group)
@@ -158,8 +162,6 @@ class Fanout:
                 data = b"".join(group.pending) if len(group.pending) > 1 else group.pending[0]
                 for write in group.writes():
                     write(data)
-        if any(group.multis or group.slow for group in dirty):
-            _write_in_order(order)
         for group in dirty:
             group.pending = []
             group.skips = []
