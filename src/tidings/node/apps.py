@@ -62,7 +62,7 @@ class App:
         self.sessions: dict[SessionId, Session] = {}
         self._by_name = by_name
         self._options: OrderedDict[str, ChannelOptions] = OrderedDict()
-        self._signatures: OrderedDict[str, float] = OrderedDict()
+        self._signatures: OrderedDict[str, tuple[float, str | None]] = OrderedDict()  # → (expires, key)
 
     @property
     def id(self) -> AppId:
@@ -110,16 +110,20 @@ class App:
                 self._options.popitem(last=False)
         return options
 
-    def accept_signature(self, signature: str, *, now: float, expires: float) -> bool:
-        """Note a request's signature until it expires; False when it was accepted before."""
+    def accept_signature(self, signature: str, *, now: float, expires: float, key: str | None = None) -> bool:
+        """Note a request's signature until it expires; False when it was accepted before.
+
+        With the same idempotency key it is a retry and True: the key makes it one message. With another key, or with
+        none at either time, it is a replay, because the key itself is not signed.
+        """
         while self._signatures:
-            oldest, end = next(iter(self._signatures.items()))
+            oldest, (end, _) = next(iter(self._signatures.items()))
             if end > now and len(self._signatures) < MAX_REMEMBERED_SIGNATURES:
                 break
             del self._signatures[oldest]
         if signature in self._signatures:
-            return False
-        self._signatures[signature] = expires
+            return key is not None and self._signatures[signature][1] == key
+        self._signatures[signature] = expires, key
         return True
 
 

@@ -28,8 +28,9 @@ class NodeHost:
     def now(self) -> float:
         return self._node.wall()
 
-    def accept_signature(self, app: AppId, signature: str, expires: float) -> bool:
-        return self._node.apps.by_id(app).accept_signature(signature, now=self.now(), expires=expires)
+    def accept_signature(self, app: AppId, signature: str, expires: float, *, key: str | None = None) -> bool:
+        tenant = self._node.apps.by_id(app)
+        return tenant.accept_signature(signature, now=self.now(), expires=expires, key=key)
 
     async def publish(
         self, app: AppId, messages: Sequence[Message], *, key: str | None = None

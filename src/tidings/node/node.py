@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tidings.engines.base import DeclaredGap, Engine, Page
 from tidings.errors import Disconnect, Refusal
@@ -29,7 +29,9 @@ from tidings.presence import Member
 from tidings.protocols.base import WireProtocol
 from tidings.pushes import Reset, Welcome
 from tidings.sources.base import ChangeSource
-from tidings.sources.router import ChangeRouter
+
+if TYPE_CHECKING:
+    from tidings.sources.router import ChangeRouter
 
 log = logging.getLogger(__name__)
 

@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from tidings.changes import Transaction
+from tidings.changes import Gap, Transaction
 from tidings.engines.base import Broker
 from tidings.errors import EngineUnavailable, Refusal, SourceError
 from tidings.ids import AppId
 from tidings.messages import Message
 from tidings.node.metrics import Metrics
 from tidings.sources.base import ChangeSource
-from tidings.sources.router import ChangeRouter
+
+if TYPE_CHECKING:
+    from tidings.sources.router import ChangeRouter
 
 log = logging.getLogger(__name__)
 
@@ -55,11 +57,11 @@ class Pump:
             tries += 1
 
     async def _move(self, transaction: Transaction) -> None:
-        if transaction.gap is not None:
-            for pattern in self._router.patterns(transaction.gap):
-                await self._insist(pattern, transaction)
-        messages = self._router.route(transaction)
+        for gap in self._router.gaps(transaction):
+            for pattern in self._router.patterns(gap):
+                await self._insist(pattern, gap)
         key = self.source.key(transaction.checkpoint)
+        messages = self._router.route(transaction, key)
         for start in range(0, len(messages), CHUNK):
             await self._append(messages[start : start + CHUNK], f"{key}/{start}")
         await self.source.acknowledge(transaction.checkpoint)
@@ -85,11 +87,10 @@ class Pump:
                     self._metrics.published.labels(self._app).inc(len(messages))
                 return
 
-    async def _insist(self, pattern: str, transaction: Transaction) -> None:
-        assert transaction.gap is not None
+    async def _insist(self, pattern: str, gap: Gap) -> None:
         log.warning(
             "source_gap",
-            extra={"source": self.source.name, "pattern": pattern, "why": transaction.gap.reason},
+            extra={"source": self.source.name, "pattern": pattern, "why": gap.reason},
         )
         tries = 0
         while True:

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 class Transport(Protocol):
     """Carries bytes to one client. Neither method raises or waits."""
 
-    framer: Framer
+    @property
+    def framer(self) -> Framer: ...
 
     def write(self, data: bytes) -> None:
         """Send framed bytes."""
@@ -193,6 +194,11 @@ class Session:
         """Note a sign of life."""
         self.heard = self.node.clock()
         self.pinged = None
+
+    @property
+    def busy(self) -> bool:
+        """True while commands wait or run."""
+        return self._runner is not None
 
     async def drained(self) -> None:
         """Wait until the transport has room again, or the session is over."""

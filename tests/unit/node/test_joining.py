@@ -1,0 +1,154 @@
+"""Joining: replay from the log, then live, without gap or repeat, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.unit.node.builders import ask, connect, publish, running, settings, settled
+from tidings.engines.base import Page
+from tidings.hub.channel import Retention
+from tidings.hub.subscription import MAX_HELD
+from tidings.node.apps import ChannelRule
+from tidings.node.node import Node
+
+
+class SlowReads:
+    """Holds every read of a node's log back until it is let through."""
+
+    def __init__(self, node: Node) -> None:
+        self.gate = asyncio.Event()
+        self.reads = 0
+        self._read = node.engine.broker.read
+        node.engine.broker.read = self._slow_read  # type: ignore[method-assign]
+
+    async def _slow_read(self, *given: object, **named: object) -> Page:
+        page = await self._read(*given, **named)  # type: ignore[arg-type]
+        self.reads += 1
+        await self.gate.wait()
+        return page
+
+
+async def test_a_newcomer_gets_what_comes_and_nothing_before() -> None:
+    async with running() as node:
+        await publish(node, 1)
+        session, line = connect(node)
+        await ask(session, type="subscribe", channel="a", ref=1)
+        await publish(node, 2)
+        assert line.numbers() == [2]
+        assert line.said("subscribed")[0]["cursor"] == str(node.head(node.apps.default))[:-1] + "1"
+
+
+async def test_a_returning_client_gets_all_it_missed_once_and_in_order() -> None:
+    async with running() as node:
+        cursor = await publish(node, 0)
+        for number in range(1, 1200):
+            await publish(node, number, "ab"[number % 2])
+        session, line = connect(node)
+        await ask(session, type="subscribe", channels=["a", "b"], cursor=str(cursor))
+        await publish(node, 1200)
+        assert line.numbers() == list(range(1, 1201))
+        positions = [int(one["position"].split(":")[1]) for one in line.said("message")]
+        assert positions == sorted(positions)
+        assert [one["type"] for one in line.said()][-3:] == ["subscribed", "subscribed", "message"]
+
+
+async def test_what_is_published_during_the_replay_comes_once() -> None:
+    async with running() as node:
+        cursor = await publish(node, 0)
+        await publish(node, 1)
+        slow = SlowReads(node)
+        session, line = connect(node)
+        session.receive(f'{{"type":"subscribe","channel":"a","cursor":"{cursor}"}}')
+        while not slow.reads:
+            await asyncio.sleep(0)
+        await publish(node, 2)
+        await publish(node, 3)
+        slow.gate.set()
+        await settled(session)
+        assert line.numbers() == [1, 2, 3]
+
+
+async def test_more_than_can_be_held_back_is_read_from_the_log_again() -> None:
+    async with running() as node:
+        cursor = await publish(node, 0)
+        slow = SlowReads(node)
+        session, line = connect(node)
+        session.receive(f'{{"type":"subscribe","channel":"a","cursor":"{cursor}"}}')
+        while not slow.reads:
+            await asyncio.sleep(0)
+        for number in range(1, MAX_HELD + 10):
+            await publish(node, number)
+        slow.gate.set()
+        await settled(session)
+        await publish(node, MAX_HELD + 10)
+        assert line.numbers() == list(range(1, MAX_HELD + 11))
+        assert line.said("reset") == []
+
+
+async def test_only_the_channel_below_its_floor_is_reset_and_the_others_continue() -> None:
+    rule = ChannelRule(match="short", history=Retention(count=2))
+    async with running(settings(rule)) as node:
+        cursor = await publish(node, 0, "long")
+        for number in range(1, 6):
+            await publish(node, number, "short")
+        await publish(node, 6, "long")
+        session, line = connect(node)
+        await ask(session, type="subscribe", channels=["short", "long"], cursor=str(cursor))
+        await publish(node, 7, "short")
+        await publish(node, 8, "long")
+        reset = line.said("reset")
+        assert [(one["channels"], one["reason"]) for one in reset] == [(["short"], "retention")]
+        assert line.numbers() == [6, 7, 8]
+
+
+async def test_a_cursor_of_another_epoch_resets_every_channel_and_then_follows() -> None:
+    async with running() as node:
+        await publish(node, 1)
+        session, line = connect(node)
+        await ask(session, type="subscribe", channels=["a", "b"], cursor="00000000:5")
+        await publish(node, 2)
+        assert sorted(line.said("reset")[0]["channels"]) == ["a", "b"]
+        assert line.said("reset")[0]["reason"] == "epoch"
+        assert line.numbers() == [2]
+
+
+async def test_a_latest_value_channel_gives_its_last_message_first() -> None:
+    async with running() as node:
+        await publish(node, 1, "cache-a")
+        await publish(node, 2, "cache-a")
+        session, line = connect(node)
+        await ask(session, type="subscribe", channel="cache-a")
+        await publish(node, 3, "cache-a")
+        assert line.numbers() == [2, 3]
+
+
+async def test_a_reader_that_stops_is_waited_for_between_pages() -> None:
+    async with running() as node:
+        cursor = await publish(node, 0)
+        for number in range(1, 1301):
+            await publish(node, number)
+        session, line = connect(node)
+        line.on_write = session.outlet.pause
+        session.receive(f'{{"type":"subscribe","channel":"a","cursor":"{cursor}"}}')
+        for _ in range(200):
+            await asyncio.sleep(0)
+        assert session.busy
+        line.on_write = None
+        session.outlet.resume()
+        await settled(session)
+        assert line.numbers() == list(range(1, 1301))
+
+
+async def test_a_client_that_leaves_during_the_replay_leaves_nothing_behind() -> None:
+    async with running() as node:
+        cursor = await publish(node, 0)
+        slow = SlowReads(node)
+        session, _ = connect(node)
+        session.receive(f'{{"type":"subscribe","channel":"a","cursor":"{cursor}"}}')
+        while not slow.reads:
+            await asyncio.sleep(0)
+        session.closed()
+        slow.gate.set()
+        await asyncio.sleep(0.01)
+        assert list(node.apps.default.hub.occupied()) == []
+        assert node.connections == 0

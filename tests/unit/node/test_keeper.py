@@ -1,0 +1,59 @@
+"""The sweep: dead peers, expired tokens, our own lateness. Time stands still unless a test moves it."""
+
+from __future__ import annotations
+
+import time
+
+from tests.unit.node.builders import Clock, connect, running, token
+from tidings.errors import Disconnect
+
+
+async def test_a_silent_client_is_asked_and_then_ended() -> None:
+    clock = Clock(100.0)
+    async with running(clock=clock) as node:
+        session, line = connect(node)
+        clock.now += node.limits.activity_seconds + 1
+        node.keeper.sweep()
+        assert len(line.said("heartbeat")) == 1
+        assert line.pings == [b""]
+        clock.now += node.limits.pong_seconds + 1
+        node.keeper.sweep()
+        assert line.ended is not None
+        assert line.ended.name == "silent"
+        assert session.state.value == "ending"
+
+
+async def test_any_sign_of_life_spares_it() -> None:
+    clock = Clock(100.0)
+    async with running(clock=clock) as node:
+        session, line = connect(node)
+        for _ in range(5):
+            clock.now += node.limits.activity_seconds + 1
+            node.keeper.sweep()
+            session.pong(b"")
+        clock.now += node.limits.pong_seconds + 1
+        node.keeper.sweep()
+        assert line.ended is None
+
+
+async def test_nobody_is_blamed_for_the_time_that_the_loop_stood_still() -> None:
+    clock = Clock(100.0)
+    async with running(clock=clock) as node:
+        _, line = connect(node)
+        clock.now += node.limits.activity_seconds + 1
+        node.keeper.sweep()
+        clock.now += node.limits.pong_seconds + 20
+        node.keeper.sweep(grace=30.0)
+        assert line.ended is None
+
+
+async def test_an_expired_token_ends_the_connection() -> None:
+    wall = Clock(time.time())
+    async with running(wall=wall) as node:
+        _, line = connect(node, token=token(wall.now, seconds=60))
+        wall.now += 59
+        node.keeper.sweep()
+        assert not line.ended
+        wall.now += 2
+        node.keeper.sweep()
+        assert [type(line.ended), line.ended and line.ended.name] == [Disconnect, "expired"]

@@ -1,0 +1,104 @@
+"""Clients without cursors: the server holds theirs, and a pong is the only proof of receipt it believes."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.unit.node.builders import Line, ask, connect, publish, running
+from tidings.node.session import Session
+
+
+async def confirmed(session: Session, line: Line) -> None:
+    """Wait for the ping that asks about what was written, and answer it."""
+    seen = len(line.pings)
+    async with asyncio.timeout(10):
+        while len(line.pings) == seen:
+            await asyncio.sleep(0.01)
+    session.pong(line.pings[-1])
+
+
+async def test_a_cut_client_gets_what_was_not_confirmed_again_and_all_it_missed() -> None:
+    async with running() as node:
+        first, line = connect(node, client="phone-1")
+        await ask(first, type="subscribe", channel="a")
+        await publish(node, 1)
+        await confirmed(first, line)
+        await publish(node, 2)  # written, and perhaps not received: no pong came
+        first.closed()
+        await publish(node, 3)
+        second, again = connect(node, client="phone-1")
+        await ask(second, type="subscribe", channel="a")
+        await publish(node, 4)
+        assert again.numbers() == [2, 3, 4]
+
+
+async def test_a_client_never_seen_starts_from_now() -> None:
+    async with running() as node:
+        await publish(node, 1)
+        session, line = connect(node, client="new")
+        await ask(session, type="subscribe", channel="a")
+        assert line.numbers() == []
+
+
+async def test_a_pong_proves_nothing_for_a_channel_that_went_live_after_its_ping() -> None:
+    async with running() as node:
+        first, line = connect(node, client="c")
+        await ask(first, type="subscribe", channels=["a", "b"])
+        await publish(node, 1, "a")
+        first.closed()
+        await publish(node, 2, "b")
+        second, line = connect(node, client="c")
+        await ask(second, type="subscribe", channel="a")
+        async with asyncio.timeout(10):
+            await publish(node, 3, "a")
+            while not line.pings:
+                await asyncio.sleep(0.01)
+        await ask(second, type="subscribe", channel="b")  # its replay is written after the ping
+        second.pong(line.pings[0])
+        second.closed()
+        third, again = connect(node, client="c")
+        await ask(third, type="subscribe", channel="b")
+        assert again.numbers() == [2]
+
+
+async def test_a_pong_that_nobody_asked_for_proves_nothing() -> None:
+    async with running() as node:
+        first, _ = connect(node, client="c")
+        await ask(first, type="subscribe", channel="a")
+        await publish(node, 1)
+        first.pong(str(node.head(node.apps.default)).encode())
+        first.pong(b"")
+        first.closed()
+        second, again = connect(node, client="c")
+        await ask(second, type="subscribe", channel="a")
+        assert again.numbers() == [1]
+
+
+async def test_leaving_of_its_own_accord_forgets_the_channel() -> None:
+    async with running() as node:
+        first, _ = connect(node, client="c")
+        await ask(first, type="subscribe", channel="a")
+        await ask(first, type="unsubscribe", channel="a")
+        await publish(node, 1)
+        first.closed()
+        second, again = connect(node, client="c")
+        await ask(second, type="subscribe", channel="a")
+        assert again.numbers() == []
+
+
+async def test_channels_of_a_lost_log_are_reset_even_when_asked_for_late() -> None:
+    async with running() as node:
+        first, _ = connect(node, client="c")
+        await ask(first, type="subscribe", channels=["a", "b"])
+        first.closed()
+        held = await node.engine.cursors.held(node.apps.default.id, "c")  # type: ignore[arg-type]
+    async with running() as node:
+        assert held is not None
+        node.engine.cursors.hold(node.apps.default.id, "c", held)  # type: ignore[arg-type]
+        second, again = connect(node, client="c")
+        await ask(second, type="subscribe", channel="a")
+        await ask(second, type="subscribe", channel="b")
+        assert [(one["channels"], one["reason"]) for one in again.said("reset")] == [
+            (["a"], "epoch"),
+            (["b"], "epoch"),
+        ]
