@@ -92,8 +92,14 @@ class Host(Protocol):
         """Wall clock, seconds since the Unix epoch."""
         ...
 
-    def accept_signature(self, app: AppId, signature: str, expires: float) -> bool:
-        """Note a request's signature until `expires` (seconds since the epoch); False when it was seen before."""
+    def accept_signature(
+        self, app: AppId, signature: str, expires: float, *, key: str | None = None
+    ) -> bool:
+        """Note a request's signature until `expires` (seconds since the epoch); False when it was seen before.
+
+        key: the idempotency key that came with it, noted too. The same signature with the same key is a retry and
+        True; with another key, or with none at either time, it is False, because the key itself is not signed.
+        """
         ...
 
     async def publish(

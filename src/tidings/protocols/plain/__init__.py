@@ -1,0 +1,1 @@
+"""Plain WebSocket: the neutral vocabulary of commands and pushes as JSON. docs/protocols/plain.md."""
