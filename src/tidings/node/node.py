@@ -148,7 +148,7 @@ class Node:
             identity = self.authorizer.identify(app, visitor.token, self.wall())
         session = Session(self, app, protocol, transport, visitor)
         session.identity = identity
-        if visitor.client is not None:
+        if visitor.client is not None and not protocol.one_way:  # a one-way client resumes by its own cursor
             session.resume = Resume(session, ClientId(visitor.client))
             self.holding.add(session)
         app.sessions[session.id] = session
