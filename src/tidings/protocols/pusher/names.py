@@ -1,0 +1,108 @@
+"""Names in the Pusher protocol: what they may look like and what a prefix means. Holds no channel and no setting."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import msgspec
+
+from tidings.errors import Refusal
+from tidings.ids import ChannelName
+
+MAX_CHANNEL_NAME: Final = 200
+"""Characters. The SDKs check 200; Pusher's own documentation says 164, which would refuse what its SDKs let through."""
+
+MAX_EVENT_NAME: Final = 200
+"""Characters, as all SDKs check."""
+
+CHANNEL_PATTERN: Final = re.compile(r"[-A-Za-z0-9_=@,.;]+\Z")
+"""Neither `:` nor a newline may stand in a name: both separate fields in signed texts."""
+
+CLIENT_PREFIX: Final = "client-"
+
+RESERVED_EVENTS: Final = ("pusher:", "pusher_internal:", "tidings:", "phx_")
+"""What only a server says. A publisher who could send these would speak in the server's name."""
+
+
+class ChannelTraits(msgspec.Struct, frozen=True):
+    """What a name alone turns on, by the field names of the hub's `ChannelOptions`, which this room may not know."""
+
+    require_auth: bool = False
+    presence: bool = False
+    client_events: bool = False
+    cache: bool = False
+
+
+_PREFIXES: Final = (
+    ("private-encrypted-cache-", ChannelTraits(require_auth=True, cache=True)),
+    ("private-encrypted-", ChannelTraits(require_auth=True)),
+    ("private-cache-", ChannelTraits(require_auth=True, client_events=True, cache=True)),
+    ("private-", ChannelTraits(require_auth=True, client_events=True)),
+    ("presence-cache-", ChannelTraits(require_auth=True, presence=True, client_events=True, cache=True)),
+    ("presence-", ChannelTraits(require_auth=True, presence=True, client_events=True)),
+    ("cache-", ChannelTraits(cache=True)),
+)
+"""The longest prefix first, or `private-` would swallow the others. Encrypted channels carry no client events: the
+server cannot see whether the sender encrypted them, and the SDKs have none."""
+
+_PUBLIC: Final = ChannelTraits()
+
+
+def default_options(name: str) -> ChannelTraits:
+    """What a channel of this name allows before any setting is laid over it (pusher.md 1.7)."""
+    for prefix, options in _PREFIXES:
+        if name.startswith(prefix):
+            return options
+    return _PUBLIC
+
+
+def is_presence(name: str) -> bool:
+    """True for a channel whose members are known."""
+    return name.startswith("presence-")
+
+
+def is_encrypted(name: str) -> bool:
+    """True for a channel whose messages the server only relays."""
+    return name.startswith("private-encrypted-")
+
+
+def validate_channel(name: str, *, max_length: int = MAX_CHANNEL_NAME) -> ChannelName:
+    """Return the name as a channel's.
+
+    Raises Refusal `bad_channel` when it is empty, longer than `max_length` characters, reserved (`#`) or holds another
+    character than the allowed ones (pusher.md 1.6).
+    """
+    if len(name) > max_length:
+        raise Refusal(
+            "bad_channel", field="channel", detail="the name has too many characters", limit=max_length
+        )
+    if name.startswith("#"):
+        raise Refusal("bad_channel", field="channel", detail="names that begin with # are reserved")
+    if CHANNEL_PATTERN.match(name) is None:
+        raise Refusal("bad_channel", field="channel")
+    return ChannelName(name)
+
+
+def validate_event(name: str, *, max_length: int = MAX_EVENT_NAME) -> str:
+    """Return the name as a published event's.
+
+    Raises Refusal `bad_event` when it is empty, longer than `max_length` characters, reserved or not encodable.
+    """
+    if not name:
+        raise Refusal("bad_event", field="name", detail="the name is empty")
+    if len(name) > max_length:
+        raise Refusal("bad_event", field="name", detail="the name has too many characters", limit=max_length)
+    if name.startswith(RESERVED_EVENTS):
+        raise Refusal("bad_event", field="name", detail="the name is reserved for the server")
+    if not _encodable(name):
+        raise Refusal("bad_event", field="name", detail="the name holds a lone surrogate")
+    return name
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
