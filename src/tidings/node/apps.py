@@ -25,6 +25,19 @@ MAX_REMEMBERED_SIGNATURES: Final = 200_000
 """Signatures of requests kept against replay: 300 a second over Pusher's window. Above it the oldest is forgotten."""
 
 
+HONEST_REPEAT_SECONDS: Final = 2.0
+"""Pusher's SDKs sign with a clock of whole seconds, so an app that sends one event twice in a second sends the same
+signature twice. That is not a replay; the same bytes seconds later are."""
+
+
+class _Accepted(msgspec.Struct, frozen=True):
+    """A signature that was accepted: when, until when it is remembered, and with which idempotency key."""
+
+    at: float
+    expires: float
+    key: str | None
+
+
 class ChannelRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[[channels]]` of the configuration: what channels that match are allowed beyond their name's defaults."""
 
@@ -62,7 +75,7 @@ class App:
         self.sessions: dict[SessionId, Session] = {}
         self._by_name = by_name
         self._options: OrderedDict[str, ChannelOptions] = OrderedDict()
-        self._signatures: OrderedDict[str, tuple[float, str | None]] = OrderedDict()  # → (expires, key)
+        self._signatures: OrderedDict[str, _Accepted] = OrderedDict()
 
     @property
     def id(self) -> AppId:
@@ -113,18 +126,21 @@ class App:
     def accept_signature(self, signature: str, *, now: float, expires: float, key: str | None = None) -> bool:
         """Note a request's signature until it expires; False when it was accepted before.
 
-        With the same idempotency key it is a retry and True: the key makes it one message. With another key, or with
-        none at either time, it is a replay, because the key itself is not signed.
+        With the same idempotency key it is a retry and True: the key makes it one message. Without one it is True for
+        `HONEST_REPEAT_SECONDS`. Else it is a replay; another key does not help, because the key itself is not signed.
         """
         while self._signatures:
-            oldest, (end, _) = next(iter(self._signatures.items()))
-            if end > now and len(self._signatures) < MAX_REMEMBERED_SIGNATURES:
+            oldest, first = next(iter(self._signatures.items()))
+            if first.expires > now and len(self._signatures) < MAX_REMEMBERED_SIGNATURES:
                 break
             del self._signatures[oldest]
-        if signature in self._signatures:
-            return key is not None and self._signatures[signature][1] == key
-        self._signatures[signature] = expires, key
-        return True
+        known = self._signatures.get(signature)
+        if known is None:
+            self._signatures[signature] = _Accepted(now, expires, key)
+            return True
+        if key is None and known.key is None:
+            return now - known.at <= HONEST_REPEAT_SECONDS
+        return key == known.key
 
 
 def apply_rules(options: ChannelOptions, channel: str, rules: Iterable[ChannelRule]) -> ChannelOptions:

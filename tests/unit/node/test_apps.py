@@ -33,8 +33,16 @@ def test_a_public_name_can_be_made_to_need_authorisation() -> None:
 def test_a_signature_is_accepted_once_within_its_window() -> None:
     tenant = app()
     assert tenant.accept_signature("s", now=0, expires=600)
+    assert not tenant.accept_signature("s", now=3, expires=600)
     assert not tenant.accept_signature("s", now=599, expires=1200)
     assert tenant.accept_signature("s", now=601, expires=1200)
+
+
+def test_the_same_event_twice_in_a_second_is_not_a_replay() -> None:
+    tenant = app()
+    assert tenant.accept_signature("s", now=0.0, expires=600)
+    assert tenant.accept_signature("s", now=0.9, expires=600)
+    assert not tenant.accept_signature("s", now=2.1, expires=600)
 
 
 def test_a_retry_is_a_replay_unless_it_carries_the_same_key() -> None:
