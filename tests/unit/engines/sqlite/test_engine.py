@@ -1,0 +1,161 @@
+"""The sqlite engine at its edges: strangers, damage, torn tails, second processes, backups."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.engines.harness import APP, NEWS, offset, opened
+from tidings.engines.sqlite import SqliteEngine
+from tidings.errors import EngineError
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "deep" / "log.db"
+
+
+async def fill(path: Path, count: int, data: bytes = b"1") -> list[int]:
+    async with opened(SqliteEngine(path)) as bench:
+        return [(await bench.say(NEWS, data))[0] for _ in range(count)]
+
+
+def write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(data)
+
+
+def content(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+async def test_a_second_engine_on_the_same_file_is_refused(path: Path) -> None:
+    async with opened(SqliteEngine(path)):
+        with pytest.raises(EngineError, match=r"log\.db is in use by another process"):
+            await SqliteEngine(path).open()
+    await fill(path, 1)
+
+
+async def test_a_link_to_the_file_is_the_same_file(path: Path, tmp_path: Path) -> None:
+    async with opened(SqliteEngine(path)):
+        (tmp_path / "link.db").symlink_to(path)
+        with pytest.raises(EngineError, match="in use"):
+            await SqliteEngine(tmp_path / "link.db").open()
+
+
+async def test_a_file_that_is_no_database_is_refused_and_left_alone(path: Path) -> None:
+    write(path, b"a diary, not a database\n" * 100)
+    with pytest.raises(EngineError, match=r"log\.db"):
+        await SqliteEngine(path).open()
+    assert content(path).startswith(b"a diary")
+
+
+async def test_somebody_elses_database_is_refused_and_left_alone(path: Path) -> None:
+    os.mkdir(path.parent)
+    stranger = sqlite3.connect(path)
+    stranger.execute("CREATE TABLE diary (day)")
+    stranger.close()
+    before = content(path)
+    with pytest.raises(EngineError, match="not a Tidings log"):
+        await SqliteEngine(path).open()
+    assert content(path) == before
+
+
+async def test_a_log_of_a_newer_version_is_refused(path: Path) -> None:
+    await fill(path, 1)
+    newer = sqlite3.connect(path)
+    newer.execute("PRAGMA user_version = 99")
+    newer.close()
+    with pytest.raises(EngineError, match="newer Tidings"):
+        await SqliteEngine(path).open()
+
+
+async def test_a_damaged_file_is_refused_by_name(path: Path) -> None:
+    await fill(path, 200, b"x" * 500)
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 4096 * 4)
+    with pytest.raises(EngineError, match=r"log\.db"):
+        await SqliteEngine(path).open()
+
+
+async def test_a_file_cut_short_is_refused_by_name(path: Path) -> None:
+    await fill(path, 200, b"x" * 500)
+    os.truncate(path, 60_000)
+    with pytest.raises(EngineError, match=r"log\.db"):
+        await SqliteEngine(path).open()
+
+
+async def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EngineError, match="cannot be written"):
+        await SqliteEngine(tmp_path / "file" / "log.db").open()
+
+
+async def test_a_torn_tail_is_cut_off_and_told_as_a_new_epoch_if_it_was_acknowledged(path: Path) -> None:
+    async with opened(SqliteEngine(path)) as bench:
+        said = [(await bench.say(NEWS, b"x" * 300))[0] for _ in range(30)]
+        epoch = bench.engine.broker.head(APP).epoch
+        torn = path.parent / "torn"
+        for cut in (0, 1, 24, 4096, 20_000):
+            shutil.rmtree(torn, ignore_errors=True)
+            torn.mkdir()
+            for name in ("log.db", "log.db-wal", "log.db-lock"):
+                shutil.copy(path.parent / name, torn / name)
+            os.truncate(torn / "log.db-wal", (torn / "log.db-wal").stat().st_size - cut)
+            async with opened(SqliteEngine(torn / "log.db")) as after:
+                kept = await after.offsets(NEWS)
+                assert kept == said[: len(kept)]
+                assert (after.engine.broker.head(APP).epoch == epoch) == (kept == said)
+                assert (cut == 0) == (kept == said)
+
+
+async def test_bytes_after_the_last_commit_harm_nothing(path: Path) -> None:
+    async with opened(SqliteEngine(path)) as bench:
+        said = [(await bench.say(NEWS, b"1"))[0] for _ in range(5)]
+        epoch = bench.engine.broker.head(APP).epoch
+        copy = path.parent / "copy"
+        copy.mkdir()
+        for name in ("log.db", "log.db-wal", "log.db-lock"):
+            shutil.copy(path.parent / name, copy / name)
+    with (copy / "log.db-wal").open("ab") as wal:
+        wal.write(b"\x37" * 3000)
+    async with opened(SqliteEngine(copy / "log.db")) as after:
+        assert await after.offsets(NEWS) == said
+        assert after.engine.broker.head(APP).epoch == epoch
+
+
+async def test_a_backup_put_in_place_of_the_log_begins_a_new_epoch(path: Path) -> None:
+    first = await fill(path, 3)
+    shutil.copy(path, path.parent / "backup")
+    async with opened(SqliteEngine(path)) as bench:
+        await bench.say(NEWS, b"later")
+        cursor = bench.engine.broker.head(APP)
+    shutil.copy(path.parent / "backup", path)
+    async with opened(SqliteEngine(path)) as bench:
+        await bench.say(NEWS, b"other", b"another")
+        page = await bench.engine.broker.read(APP, [NEWS], cursor)
+        assert page.resets == {NEWS: "epoch"}
+        assert (await bench.offsets(NEWS))[:3] == first
+    async with opened(SqliteEngine(path)) as bench:
+        assert await bench.offsets(NEWS, after=first[-1]) == [first[-1] + 1, first[-1] + 2]
+
+
+async def test_closing_leaves_one_whole_file_that_others_cannot_read(path: Path) -> None:
+    await fill(path, 3)
+    assert sorted(entry.name for entry in path.parent.iterdir()) == ["log.db", "log.db-lock"]
+    assert os.stat(path).st_mode & 0o077 == 0
+
+
+async def test_an_engine_opens_again_after_closing(path: Path) -> None:
+    engine = SqliteEngine(path)
+    async with opened(engine) as bench:
+        said = await bench.say(NEWS, b"1")
+    async with opened(engine) as bench:
+        page = await bench.read(NEWS)
+        assert [offset(m) for m in page.messages] == said
+        assert await bench.say(NEWS, b"2") > said
