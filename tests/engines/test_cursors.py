@@ -40,3 +40,10 @@ async def test_a_cursor_that_was_left_for_long_is_gone(kit: Kit) -> None:
     kit.clock.now += 25 * 3600
     async with opened(kit.make()) as bench:
         assert await bench.engine.cursors.held(APP, CLIENT) is None
+
+
+async def test_what_is_settled_is_found_afterwards(bench: Bench) -> None:
+    bench.engine.cursors.hold(APP, CLIENT, held(3))
+    await bench.engine.cursors.settle()
+    await bench.engine.cursors.settle()
+    assert await bench.engine.cursors.held(APP, CLIENT) == held(3)

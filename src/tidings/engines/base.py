@@ -159,10 +159,18 @@ class PresenceStore(Protocol):
 
 
 class CursorStore(Protocol):
-    """Cursors that the server holds for clients with a stable id. Losing the newest is safe: more is sent again."""
+    """Cursors that the server holds for clients with a stable id.
+
+    Losing the newest position of a channel is safe: more is sent again. Losing that a client was in a channel at all
+    is not: it would come back as a stranger. So a new channel is settled before the client is told that it is in.
+    """
 
     def hold(self, app: AppId, client: ClientId, held: Held) -> None:
         """Note a cursor. Written within about a second, with the next commit if there is one sooner."""
+        ...
+
+    async def settle(self) -> None:
+        """Return when every cursor noted so far is as durable as the log. Raises EngineUnavailable."""
         ...
 
     async def held(self, app: AppId, client: ClientId) -> Held | None:

@@ -96,6 +96,8 @@ class _Joining:
     async def _replay(self, join: Join, members: dict[ChannelName, tuple[Member, ...]]) -> None:
         session = self.session
         head = self.node.head(self.app)
+        if self.after is None and session.resume is not None and session.resume.joining(self.channels, head):
+            await self.node.engine.cursors.settle()
         if session.protocol.subscribed_first:
             self._announce(head, members)
         latest = await self._latest()

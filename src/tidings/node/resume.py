@@ -7,7 +7,7 @@ loses it. The repeats carry their `id` and `position`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from tidings.engines.base import Held
@@ -55,13 +55,24 @@ class Resume:
             return None
         return NOWHERE if offset == LOST else Position(self._epoch, offset)
 
+    def joining(self, channels: Iterable[ChannelName], head: Position) -> bool:
+        """Channels are about to be joined from `head`; True when one of them is new and must be settled.
+
+        Only then may the client be told that it is in: had the server forgotten it after a crash, it would come back
+        as a stranger and miss what it was promised.
+        """
+        new = [channel for channel in channels if channel not in self._channels]
+        for channel in new:
+            self.joined(channel, head)
+        return bool(new)
+
     def joined(self, channel: ChannelName, head: Position) -> None:
         """A channel went live, covered up to `head` by what has been written, though not yet received."""
         if head.epoch != self._epoch:
             self._epoch = head.epoch
             self._channels = dict.fromkeys(
                 self._channels, LOST
-            )  # those not asked for yet must be told `reset` too
+            )  # those not asked for yet are told `reset` too
         # What was replayed just now is not confirmed: keep the older offset until a pong says more.
         if self._channels.setdefault(channel, head.offset) == LOST:
             self._channels[channel] = head.offset

@@ -32,6 +32,24 @@ async def test_a_cut_client_gets_what_was_not_confirmed_again_and_all_it_missed(
         assert again.numbers() == [2, 3, 4]
 
 
+async def test_a_new_channel_is_settled_before_the_client_is_told_that_it_is_in() -> None:
+    async with running() as node:
+        told_before_settled: list[int] = []
+
+        async def settle() -> None:
+            told_before_settled.append(len(line.said("subscribed")))
+
+        node.engine.cursors.settle = settle  # type: ignore[method-assign]
+        session, line = connect(node, client="c")
+        await ask(session, type="subscribe", channel="a")
+        assert told_before_settled == [0]
+        assert len(line.said("subscribed")) == 1
+        session.closed()
+        again, _ = connect(node, client="c")
+        await ask(again, type="subscribe", channel="a")
+        assert told_before_settled == [0], "a channel that is held already needs no settling"
+
+
 async def test_a_client_never_seen_starts_from_now() -> None:
     async with running() as node:
         await publish(node, 1)

@@ -30,6 +30,9 @@ class MemoryCursors:
         while len(self._held) > HELD_MAX or next(iter(self._held.values()))[0] <= now - HELD_SECONDS:
             self._held.popitem(last=False)
 
+    async def settle(self) -> None:
+        """Nothing here is more durable than it was."""
+
     async def held(self, app: AppId, client: ClientId) -> Held | None:
         """The last cursor noted; None for a client never seen or long gone."""
         known = self._held.get((app, client))

@@ -67,6 +67,12 @@ class SqliteLog:
         self._cursors: dict[tuple[AppId, ClientId], Held] = {}
         self._writing: list[Cursors] = []  # handed over, and not answered yet
         self._timer: asyncio.TimerHandle | None = None
+        self._settling: list[
+            asyncio.Future[None]
+        ] = []  # who waits for `_cursors` to be handed over and written
+        self._settled: dict[
+            int, list[asyncio.Future[None]]
+        ] = {}  # id of one in `_writing` → who waits for it
 
     # ── its life
 
@@ -177,6 +183,20 @@ class SqliteLog:
         if self._threads is not None and self._timer is None:
             self._timer = self._loop.call_later(HOLD_SECONDS, partial(self._hand_over, cursors=True))
 
+    async def settle(self) -> None:
+        """Return when every cursor noted so far is on disk. Who asks in one turn of the loop shares one commit."""
+        self._opened()
+        future: asyncio.Future[None] = self._loop.create_future()
+        if self._cursors:
+            self._settling.append(future)
+            if len(self._settling) == 1:
+                self._loop.call_soon(partial(self._hand_over, cursors=True))
+        elif self._writing:
+            self._settled.setdefault(id(self._writing[-1]), []).append(future)
+        else:
+            return
+        await future
+
     async def held(self, app: AppId, client: ClientId) -> Held | None:
         """The last cursor noted; None for a client never seen or long gone. Raises EngineUnavailable."""
         for cursors in (self._cursors, *reversed(self._writing)):
@@ -218,6 +238,7 @@ class SqliteLog:
         if cursors and self._cursors:
             held.append(self._cursors)
             self._writing.append(self._cursors)
+            self._settled[id(self._cursors)], self._settling = self._settling, []
             self._cursors = {}
         if cursors and self._timer is not None:
             self._timer.cancel()
@@ -264,6 +285,9 @@ class SqliteLog:
                 self._writing = [cursors for cursors in self._writing if cursors is not held]
                 if not group.written:
                     self._cursors = {**held, **self._cursors}
+                refusal = None if group.written else EngineUnavailable(fault.text if fault else "not written")
+                for future in self._settled.pop(id(held), ()):
+                    _resolve(future, refusal)
 
     def _take_answers(self, answers: Answers) -> None:
         for future, answer in answers:

@@ -15,6 +15,7 @@ from tidings.engines.sqlite import log as module
 from tidings.engines.sqlite.items import Group
 from tidings.engines.sqlite.log import SqliteLog
 from tidings.engines.sqlite.writer import Batch
+from tidings.errors import EngineUnavailable
 from tidings.ids import ClientId
 from tidings.messages import Position
 
@@ -84,3 +85,46 @@ async def test_what_waited_is_counted_down_again(bench: Bench) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
     await bench.say(NEWS, b"1")
     assert (log._waiting, log._waiting_bytes, log._reads) == (0, 0, 0)
+
+
+async def test_settled_cursors_are_in_the_file_and_share_a_commit(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = log_of(bench)
+    threads = log._threads
+    assert threads is not None
+    handed: list[int] = []
+    put = threads[0].put
+
+    def counting(batch: Batch) -> None:
+        handed.append(len(batch.cursors))
+        put(batch)
+
+    monkeypatch.setattr(threads[0], "put", counting)
+    clients = [ClientId(f"c{number}") for number in range(20)]
+
+    async def join(client: ClientId) -> None:
+        log.hold(APP, client, HELD)
+        await log.settle()
+
+    await asyncio.gather(*map(join, clients))
+    assert handed == [1]
+    assert not log._cursors
+    assert not log._writing
+    assert [await log.held(APP, client) for client in clients] == [HELD] * 20
+    await log.settle()  # nothing waits: at once
+
+
+async def test_settling_says_when_the_disk_refuses(bench: Bench) -> None:
+    log = log_of(bench)
+    log.hold(APP, CLIENT, HELD)
+    settling = asyncio.create_task(log.settle())
+    await asyncio.sleep(0)
+    refused = log._cursors
+    log._writing.append(refused)
+    log._settled[id(refused)], log._settling = log._settling, []
+    log._cursors = {}
+    log._take_groups([Group(cursors=[refused], written=False)], None)
+    with pytest.raises(EngineUnavailable):
+        await settling
+    assert await log.held(APP, CLIENT) == HELD
