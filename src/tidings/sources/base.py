@@ -25,11 +25,24 @@ class ChangeSource(Protocol):
     """Yields committed transactions in commit order and is told what has been safely published.
 
     Lifecycle: `open`, then `transactions` until cancelled, with `acknowledge` after each one was appended to the log;
-    then `close`. A crash before `acknowledge` repeats a transaction; it never loses one. What cannot be told any more
-    comes as a transaction with a `gap`, never as silence.
+    then `close`. A crash before `acknowledge` repeats a transaction as it was, the same changes under the same
+    checkpoint, so that its `key` makes the repeat harmless; it never loses one. What cannot be told any more comes as
+    a transaction with a `gap`, never as silence. Calling `transactions` again goes on after the last acknowledged.
     """
 
     name: str
+
+    @property
+    def generation(self) -> str:
+        """One unbroken life of the source's numbering. Checkpoints of two generations cannot be compared."""
+        ...
+
+    def key(self, checkpoint: Checkpoint) -> str:
+        """The idempotency key of a transaction: `name:generation:value`, at most 128 printable ASCII characters.
+
+        Ask when the transaction is taken, not later: a database that was replaced starts a new generation.
+        """
+        ...
 
     async def open(self) -> Mapping[str, Sequence[str]]:
         """Prepare the database and return its captured tables with their columns.

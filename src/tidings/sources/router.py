@@ -1,0 +1,201 @@
+"""ChangeRouter: from a transaction of row changes to the messages that are published. Decides only; does no I/O.
+
+A change that a rule cannot turn into a message (a value that no channel name can hold, a function that raises) is
+parked: counted, told once for each rule and reason, and passed over. It never holds up the others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final, Literal
+
+import msgspec
+import structlog
+
+from tidings.changes import Change, Gap, Transaction
+from tidings.ids import ChannelName
+from tidings.messages import Message
+from tidings.sources.rulebook import CompiledRule, Undeliverable
+from tidings.sources.rules import AnyRule, Draft, FunctionRule, Rule, check_channel, check_event, check_rules
+
+log = structlog.get_logger("tidings.sources.router")
+
+MESSAGE_BYTES: Final = 100_000
+"""Data of one message; above it a `full` or `patch` message carries only its ids and `too_large`."""
+
+MAX_DRAFTS: Final = 1000
+"""Messages one call of a rule function may make: an endless generator must end somewhere."""
+
+MAX_NOTICES: Final = 1000
+"""Different troubles that are told; beyond it they are only counted."""
+
+
+Encoded = tuple[Draft, bytes]
+"""A draft with its data as JSON: encoded once, here."""
+
+
+class Parked(msgspec.Struct, frozen=True):
+    """A change that one rule could not send. rule: its place from 1. reason: what is wrong, without the row's data."""
+
+    rule: int
+    table: str
+    reason: str
+
+
+class Explained(msgspec.Struct, frozen=True, kw_only=True):
+    """What one rule makes of a change. why: a sentence, when nothing is sent."""
+
+    rule: int
+    outcome: Literal["sent", "nothing", "parked"]
+    drafts: tuple[Draft, ...] = ()
+    why: str = ""
+
+
+def log_parked(parked: Parked) -> None:
+    """Tell a parked change in the log. The router calls it once for each rule and reason."""
+    log.warning("change_parked", rule=parked.rule, table=parked.table, reason=parked.reason)
+
+
+class ChangeRouter:
+    """Applies rules to changes, in the rules' order.
+
+    rules: validated here; raises ConfigError. columns: the captured tables and their columns, as `open` of a source
+    returns them. message_bytes: limit of a message's data. on_parked: told once for each rule and reason.
+    """
+
+    def __init__(
+        self,
+        rules: Sequence[AnyRule],
+        columns: Mapping[str, Sequence[str]],
+        *,
+        message_bytes: int = MESSAGE_BYTES,
+        on_parked: Callable[[Parked], None] = log_parked,
+    ) -> None:
+        check_rules(rules, columns)
+        self._rules = [_compiled(rule, columns[rule.table], message_bytes) for rule in rules]
+        self._message_bytes = message_bytes
+        self._on_parked = on_parked
+        self._noticed: set[Parked] = set()
+        self.parked: Counter[int] = Counter()
+        """Changes that could not be sent, by the rule's place from 1."""
+
+    def route(self, transaction: Transaction, key: str) -> list[Message]:
+        """The messages of a transaction, in the order of its changes.
+
+        key: the source's idempotency key of this transaction. Ids and trail come from it, so a repeat is the same.
+        """
+        trail = hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
+        messages: list[Message] = []
+        for change in transaction.changes:
+            for draft, data in self._drafts(change):
+                messages.append(_message(draft, data, f"{key}.{len(messages)}", change.time, trail))
+        return messages
+
+    def explain(self, change: Change) -> list[Explained]:
+        """What each rule would do with a change, also those of other tables. Counts nothing."""
+        return [self._explained(at, change) for at in range(1, len(self._rules) + 1)]
+
+    def patterns(self, gap: Gap) -> list[str]:
+        """Channel patterns of everything that the gap's tables send to: their clients must read anew."""
+        found: dict[str, None] = {}
+        for rule in self._rules:
+            if not gap.tables or rule.table in gap.tables:
+                found |= dict.fromkeys(rule.channels if isinstance(rule, FunctionRule) else (rule.pattern,))
+        return list(found)
+
+    def gaps(self, transaction: Transaction) -> list[Gap]:
+        """The transaction's gap, and one for truncated tables: no message names the rows that went."""
+        tables = tuple(dict.fromkeys(c.table for c in transaction.changes if c.kind == "truncate"))
+        truncated = [Gap("source", tables)] if tables else []
+        return ([transaction.gap] if transaction.gap else []) + truncated
+
+    def _drafts(self, change: Change) -> Iterator[Encoded]:
+        for at, rule in enumerate(self._rules, 1):
+            if rule.table == change.table and change.kind != "truncate":
+                try:
+                    yield from self._checked(rule, change)
+                except Undeliverable as error:
+                    self._park(Parked(at, change.table, str(error)))
+
+    def _park(self, parked: Parked) -> None:
+        self.parked[parked.rule] += 1
+        if parked not in self._noticed and len(self._noticed) < MAX_NOTICES:
+            self._noticed.add(parked)
+            self._on_parked(parked)
+
+    def _explained(self, at: int, change: Change) -> Explained:
+        rule = self._rules[at - 1]
+        if rule.table != change.table:
+            return Explained(rule=at, outcome="nothing", why=f"it is for table {rule.table!r}")
+        if change.kind == "truncate":
+            return Explained(
+                rule=at, outcome="nothing", why="a truncated table is told as `reset` to its channels"
+            )
+        try:
+            drafts = self._checked(rule, change)
+        except Undeliverable as error:
+            return Explained(rule=at, outcome="parked", why=str(error))
+        if drafts:
+            return Explained(rule=at, outcome="sent", drafts=tuple(draft for draft, _ in drafts))
+        why = "the function gave nothing" if isinstance(rule, FunctionRule) else rule.silence(change)
+        return Explained(rule=at, outcome="nothing", why=why)
+
+    def _checked(self, rule: CompiledRule | FunctionRule, change: Change) -> list[Encoded]:
+        """All drafts of one rule, or Undeliverable: a rule sends all of a change or nothing of it."""
+        drafts = rule.drafts(change) if isinstance(rule, CompiledRule) else _called(rule, change)
+        encoded = []
+        for draft in drafts:
+            wrong = check_channel(draft.channel) or check_event(draft.event)
+            if wrong:
+                raise Undeliverable(wrong)
+            data = _encoded(draft)
+            if len(data) > self._message_bytes:
+                raise Undeliverable(f"the message's data is above {self._message_bytes} bytes")
+            encoded.append((draft, data))
+        return encoded
+
+
+def _compiled(rule: AnyRule, columns: Sequence[str], message_bytes: int) -> CompiledRule | FunctionRule:
+    return CompiledRule(rule, columns, message_bytes) if isinstance(rule, Rule) else rule
+
+
+def _called(rule: FunctionRule, change: Change) -> list[Draft]:
+    try:
+        return list(_bounded(rule.function(change)))
+    except Undeliverable:
+        raise
+    except (
+        Exception
+    ) as error:  # somebody else's code: whatever it raises is its own matter and parks this change
+        raise Undeliverable(f"the rule function raised {type(error).__name__}") from error
+
+
+def _bounded(drafts: Iterable[Draft]) -> Iterator[Draft]:
+    for count, draft in enumerate(drafts):
+        if count >= MAX_DRAFTS:
+            raise Undeliverable(f"the rule function gave more than {MAX_DRAFTS} messages")
+        if not isinstance(draft, Draft):
+            raise Undeliverable(f"the rule function gave a {type(draft).__name__} where a Draft belongs")
+        yield draft
+
+
+def _encoded(draft: Draft) -> bytes:
+    try:
+        return msgspec.json.encode(draft.data)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise Undeliverable("the data cannot be written as JSON") from error
+
+
+def _message(draft: Draft, data: bytes, id: str, time: int, trail: str) -> Message:
+    return Message(
+        id=id,
+        channel=ChannelName(draft.channel),
+        event=draft.event,
+        data=data,
+        time=time,
+        entity=draft.entity,
+        keys=draft.keys,
+        trail=trail,
+    )

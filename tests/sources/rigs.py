@@ -1,0 +1,153 @@
+"""What a source test needs of a database, and how SQLite gives it. Holds no test."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Protocol
+
+from tidings.changes import Change, Gap, Transaction
+from tidings.sources.base import ChangeSource
+from tidings.sources.sqlite import SqliteSource
+
+PATIENCE = 20.0
+"""Seconds to wait for something that should take milliseconds, on a machine that is busy."""
+
+
+class Follower:
+    """Takes transactions from a source and keeps what came."""
+
+    def __init__(self, source: ChangeSource) -> None:
+        self.source = source
+        self.keys: list[str] = []
+        self._stream: AsyncIterator[Transaction] = source.transactions()
+
+    async def next(self, *, acknowledge: bool = True) -> Transaction:
+        transaction = await asyncio.wait_for(anext(self._stream), PATIENCE)
+        self.keys.append(self.source.key(transaction.checkpoint))
+        if acknowledge:
+            await self.source.acknowledge(transaction.checkpoint)
+        return transaction
+
+    async def changes(self, count: int, *, acknowledge: bool = True) -> list[Change]:
+        """Exactly so many changes; a gap on the way fails."""
+        found: list[Change] = []
+        while len(found) < count:
+            transaction = await self.next(acknowledge=acknowledge)
+            assert transaction.gap is None, transaction.gap
+            found.extend(transaction.changes)
+        assert len(found) == count, found
+        return found
+
+    async def gap(self) -> Gap:
+        """The next gap; changes before it are passed over."""
+        while True:
+            transaction = await self.next()
+            if transaction.gap is not None:
+                return transaction.gap
+
+    async def begun(self) -> Follower:
+        """Take the gap with which a new capture begins."""
+        assert await self.gap() == Gap("source")
+        return self
+
+    def restart(self) -> None:
+        """Ask the source anew, as after a cancelled task."""
+        self._stream = self.source.transactions()
+
+
+class Rig(Protocol):
+    """A database under test."""
+
+    def execute(self, sql: str) -> None:
+        """Run statements from another process, each by itself unless the text says BEGIN."""
+        ...
+
+    def rows(self, table: str) -> list[dict[str, Any]]: ...
+
+    def source(self, *tables: str) -> ChangeSource:
+        """A new source, not opened; closed at the end of the test if the test does not."""
+        ...
+
+    async def follow(self, *tables: str) -> Follower:
+        """Open a new source and begin to follow it."""
+        ...
+
+
+class SqliteRig:
+    """A SQLite file; the writer is the `sqlite3` shell of the system, which has another SQLite than ours."""
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        self.path = folder / "app.db"
+        self._options = options
+        self._sources: list[ChangeSource] = []
+        self.execute("PRAGMA journal_mode = WAL")
+
+    def execute(self, sql: str, *, fails: bool = False) -> None:
+        shell = shutil.which("sqlite3")
+        assert shell, "these tests need the sqlite3 shell: apt-get install sqlite3"
+        bail = [] if fails else ["-bail"]
+        done = subprocess.run(
+            [shell, *bail, str(self.path)], input=sql, text=True, capture_output=True, timeout=60, check=False
+        )
+        assert fails or (done.returncode == 0 and not done.stderr), done.stderr
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """All rows, in the words in which changes tell values."""
+        with closing(sqlite3.connect(self.path)) as db:
+            cursor = db.execute(f'SELECT * FROM "{table}"')
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, map(told, row), strict=True)) for row in cursor]
+
+    def number(self, sql: str) -> int:
+        with closing(sqlite3.connect(self.path)) as db:
+            return int(db.execute(sql).fetchone()[0])
+
+    def source(self, *tables: str, **options: Any) -> SqliteSource:
+        made = SqliteSource(self.path, tables or ("tasks",), name="app", **{**self._options, **options})
+        self._sources.append(made)
+        return made
+
+    async def follow(self, *tables: str, **options: Any) -> Follower:
+        source = self.source(*tables, **options)
+        await source.open()
+        return Follower(source)
+
+    async def close(self) -> None:
+        for source in self._sources:
+            await source.close()
+
+
+def told(value: Any) -> Any:
+    """A SQLite value as a change tells it."""
+    if isinstance(value, bytes):
+        return {"$hex": value.hex().upper()}
+    if isinstance(value, float) and math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def replay(changes: Sequence[Change], onto: dict[tuple[Any, ...], dict[str, Any]]) -> None:
+    """Apply changes to a replica, rows by key. Raises AssertionError where one does not fit."""
+    for change in changes:
+        if change.old is not None:
+            key = tuple(map(repr, (change.old[part] for part in change.key)))
+            assert onto.get(key) == change.old, (change, onto.get(key))
+            del onto[key]
+        if change.new is not None:
+            key = tuple(map(repr, (change.new[part] for part in change.key)))
+            assert key not in onto, change
+            onto[key] = change.new
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition that another thread or process makes true."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await asyncio.sleep(0.01)
