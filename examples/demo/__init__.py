@@ -6,18 +6,19 @@
 from __future__ import annotations
 
 import secrets
-import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import closing
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from examples.demo.stage import BUSY_SECONDS, Cable, Stage
+from examples.demo.stage import Cable, Stage
 from examples.kanban.app import create_app
 from examples.kanban.live import LiveSettings
+from examples.kanban.schema import open_database
 from examples.kanban.sessions import COOKIE
 from examples.kanban.store import Store
 from tidings.config.loading import load
@@ -103,11 +104,8 @@ def _cookie_user(header: str) -> str | None:
 
 
 def _is_member(database: Path, project_id: str, user: str) -> bool:
-    connection = sqlite3.connect(database, timeout=BUSY_SECONDS)
-    try:
+    with closing(open_database(database)) as connection:
         found = connection.execute(
             "SELECT 1 FROM members WHERE project_id = ? AND user = ?", (project_id, user)
         ).fetchone()
-    finally:
-        connection.close()
     return found is not None

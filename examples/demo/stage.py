@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,12 +16,10 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from examples.kanban.schema import open_database
 from tidings.testing.faults import FaultProxy
 
 STATIC: Final = Path(__file__).parent / "static"
-
-BUSY_SECONDS: Final = 5.0
-"""How long an edit waits for another writer of the file."""
 
 EDITS: Final = (
     ("rename", "UPDATE tasks SET title = :text, version = version + 1, updated_by = 'cron' WHERE id = :id"),
@@ -99,9 +97,12 @@ class Stage:
 
 
 def edit_a_row(database: Path, turn: int) -> str:
-    """Rename or move a card of the first project, by plain SQL from outside; returns what was done."""
+    """Rename or move a card of the first project, by plain SQL beside the board; returns what was done.
+
+    Through the board's own SQLite library: two of them in one process would undo each other's file locks.
+    """
     kind, statement = EDITS[turn % len(EDITS)]
-    with sqlite3.connect(database, timeout=BUSY_SECONDS) as connection:
+    with closing(open_database(database)) as connection, connection:
         values: dict[str, Any] = {"text": TITLES[turn // len(EDITS) % len(TITLES)]}
         row = connection.execute(
             "SELECT id, title, status_id, project_id FROM tasks ORDER BY project_id, updated_at, id LIMIT 1"
@@ -109,14 +110,14 @@ def edit_a_row(database: Path, turn: int) -> str:
         if row is None:
             return "The board has no card to edit."
         values["id"], title = row[0], row[1]
-        values["status"] = connection.execute(
+        others = connection.execute(
             "SELECT id FROM statuses WHERE project_id = ? AND id <> ? ORDER BY position LIMIT 1 OFFSET ?",
             (row[3], row[2], turn % 3),
-        ).fetchone()[0]
+        ).fetchall()
+        values["status"] = others[0][0] if others else row[2]
         connection.execute(statement, values)
         connection.execute(
             "UPDATE tasks SET updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE id = ?", (row[0],)
         )
-    connection.close()
     done = f"renamed to “{values['text']}”" if kind == "rename" else "moved to another column"
     return f"“{title}” was {done} by a script."

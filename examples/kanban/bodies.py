@@ -58,7 +58,7 @@ class TaskChanges(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw
     description: Description | UnsetType = UNSET
     priority: Priority | UnsetType = UNSET
     label: Label | UnsetType = UNSET
-    assignee: str | None | UnsetType = UNSET
+    assignee: str | UnsetType | None = UNSET
 
 
 class Move(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):

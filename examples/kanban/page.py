@@ -28,7 +28,7 @@ SECURITY_HEADERS: Final = (
 )
 """Everything the page loads is its own; WebSockets may go to a live server on another port."""
 
-NOT_BUILT: Final = "The page is not built yet. Run: npm run build --workspace web/demos/kanban\n"
+NOT_BUILT: Final = "The page is not built yet. Run: npm --prefix web/demos/kanban run build\n"
 
 
 class Page:

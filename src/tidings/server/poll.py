@@ -1,0 +1,60 @@
+"""`GET /poll`: a page of the log, at once or as soon as there is one. Holds no log: the node reads."""
+
+from __future__ import annotations
+
+from tidings.errors import EngineUnavailable, Refusal
+from tidings.protocols.http import Request, Response
+from tidings.protocols.poll.server import page_response, parse_poll, refused_response
+from tidings.server.door import READ_HEADERS, Door, preflight, with_headers
+from tidings.server.routing import Endpoint, Stream
+from tidings.server.visitors import visitor_of
+
+PATH = "/poll"
+
+
+class Poll:
+    """The endpoint of polling. No more polls wait at once than there may be connections."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._waiting = 0
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        return (
+            Endpoint("GET", PATH, self.answer, abandons=True),
+            Endpoint("OPTIONS", PATH, self.preflight),
+        )
+
+    async def preflight(self, request: Request) -> Response:
+        """Raises Refusal `bad_origin`."""
+        app = self._door.node.apps.named(next((v for name, v in request.pairs() if name == "app"), None))
+        return preflight(self._door.check_origin(app, request), "GET, HEAD", READ_HEADERS)
+
+    async def answer(self, request: Request) -> Response | Stream:
+        """A page, or why not."""
+        cors: dict[str, str] = {}
+        try:
+            node = self._door.node
+            query = parse_poll(request, max_wait=node.limits.poll_seconds)
+            app = node.apps.named(query.app)
+            cors = self._door.check_origin(app, request)
+            if self._waiting >= node.limits.connections:
+                raise Refusal("busy", detail="too many polls are waiting")
+            self._waiting += 1
+            try:
+                page = await node.poll(app, visitor_of(request), query.channels, query.after, query.wait)
+            finally:
+                self._waiting -= 1
+        except EngineUnavailable:
+            return with_headers(refused_response(Refusal("unavailable")), cors)
+        except Refusal as refusal:
+            return with_headers(refused_response(refusal), cors)
+        response = page_response(
+            request,
+            page.messages,
+            head=page.head,
+            complete=page.complete,
+            after=query.after,
+            resets=page.resets,
+        )
+        return with_headers(response, {**cors, "Vary": response.headers["Vary"]} if cors else {})

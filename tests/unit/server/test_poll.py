@@ -1,0 +1,72 @@
+"""Pages and refusals of polling."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.fixtures.fix_server import APP, make_node
+from tidings.errors import EngineUnavailable
+from tidings.ids import ChannelName
+from tidings.messages import Message
+from tidings.node.node import Node
+from tidings.protocols.http import Request, Response
+from tidings.server.door import Door
+from tidings.server.poll import Poll
+
+
+@pytest.fixture
+async def node() -> AsyncIterator[Node]:
+    node = make_node()
+    await node.start()
+    yield node
+    await node.stop()
+
+
+async def ask(node: Node, query: str, **headers: str) -> Response:
+    request = Request(method="GET", path="/poll", query=query, headers={"host": "h", **headers})
+    answer = await Poll(Door(node)).answer(request)
+    assert isinstance(answer, Response)
+    return answer
+
+
+async def test_a_page_holds_what_lies_behind_the_cursor(node: Node) -> None:
+    head = node.head(node.apps.default)
+    await node.engine.broker.publish(
+        APP, [Message(id="m", channel=ChannelName("a"), event="e", data=b'"x"', time=1)]
+    )
+    answer = await ask(node, f"channel=a&cursor={head}", origin="http://page.example")
+    assert b'"x"' in answer.body
+    assert answer.headers["Access-Control-Allow-Origin"] == "http://page.example"
+    assert "Cookie" in answer.headers["Vary"]
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [("", 400), ("channel=a&wait=x", 400), ("channel=a&wait=99", 400), ("channel=private-a", 401)],
+)
+async def test_a_poll_that_is_wrong_is_refused(node: Node, query: str, status: int) -> None:
+    assert (await ask(node, query)).status == status
+
+
+async def test_a_log_that_cannot_be_read_is_told_as_such(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object) -> None:
+        raise EngineUnavailable("gone")
+
+    monkeypatch.setattr(node, "poll", fail)
+    answer = await ask(node, "channel=a")
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+
+
+async def test_no_more_polls_wait_than_connections_may(node: Node) -> None:
+    poll = Poll(Door(node))
+    poll._waiting = node.limits.connections
+    answer = await poll.answer(Request(method="GET", path="/poll", query="channel=a", headers={"host": "h"}))
+    assert isinstance(answer, Response)
+    assert answer.status == 503
+
+
+async def test_a_preflight_is_answered(node: Node) -> None:
+    request = Request(method="OPTIONS", path="/poll", headers={"host": "h", "origin": "http://p"})
+    assert (await Poll(Door(node)).preflight(request)).status == 204
