@@ -147,7 +147,7 @@ prove: .venv/.ready
 	$(BIN)/python -m campaigns.prove $(ARGS)
 
 bench: .venv/.ready
-	$(BIN)/python benchmarks/run.py $(ARGS)
+	$(BIN)/python -m benchmarks.run $(ARGS)
 
 # ── housekeeping
 

@@ -191,6 +191,9 @@ class Engine(Protocol):
     name: str
     durability: str
     """One sentence: what an acknowledged publish survives."""
+    lasting: bool
+    """Whether log and held cursors outlive the process. Where they do not, a client whose cursor is not held may have
+    been forgotten, and is told `reset`."""
 
     @property
     def broker(self) -> Broker: ...

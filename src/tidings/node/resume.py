@@ -30,12 +30,13 @@ MAX_HELD_CHANNELS: Final = 200
 class Resume:
     """The held cursor of one session's client."""
 
-    __slots__ = ("_channels", "_client", "_epoch", "_loaded", "_pinged", "_session")
+    __slots__ = ("_channels", "_client", "_epoch", "_loaded", "_pinged", "_session", "_stranger")
 
     def __init__(self, session: Session, client: ClientId) -> None:
         self._session = session
         self._client = client
         self._loaded = False
+        self._stranger = False  # nothing was held for this client
         self._epoch = ""
         self._channels: dict[ChannelName, int] = {}  # channel → offset up to which it was surely received
         self._pinged: tuple[int, tuple[ChannelName, ...]] | None = (
@@ -43,16 +44,20 @@ class Resume:
         )
 
     async def after(self, channel: ChannelName) -> Position | None:
-        """From where to replay a channel; None when this client never had it."""
+        """From where to replay a channel; None when this client never had it.
+
+        An engine that forgets with its process cannot tell a stranger from a client it has forgotten: `reset` then.
+        """
         if not self._loaded:
             held = await self._session.node.engine.cursors.held(self._session.app.id, self._client)
             if held is not None and not self._loaded:
                 self._epoch = held.position.epoch
                 self._channels = dict(held.channels)
+            self._stranger = held is None
             self._loaded = True
         offset = self._channels.get(channel)
         if offset is None:
-            return None
+            return NOWHERE if self._stranger and not self._session.node.engine.lasting else None
         return NOWHERE if offset == LOST else Position(self._epoch, offset)
 
     def joining(self, channels: Iterable[ChannelName], head: Position) -> bool:

@@ -105,7 +105,7 @@ class Session:
         self.heard = node.clock()  # monotonic seconds of the last sign of life
         self.pinged: float | None = None  # when a sign of life was asked for and has not come
         self.events: RateLimiter | None = None  # made at the first client event
-        self._commands: deque[Command] = deque()
+        self._commands: deque[Command] | None = None  # made when first needed, as an idle connection has none
         self._runner: asyncio.Task[None] | None = None
         self._resumed: asyncio.Event | None = None
 
@@ -135,6 +135,8 @@ class Session:
         if isinstance(command, Ping):
             self.say(Answer(time=self.node.wall_ms(), ref=command.ref))
             return
+        if self._commands is None:
+            self._commands = deque()
         if len(self._commands) >= self.app.limits.commands_in_flight:
             limit = self.app.limits.commands_in_flight
             self.refuse(type(command).__name__.lower(), Refusal("busy", limit=limit))
@@ -155,7 +157,7 @@ class Session:
             return
         self.state = State.CLOSED
         self.outlet.close()
-        self._commands.clear()
+        self._commands = None
         if self._runner is not None:
             self._runner.cancel()
         if self._resumed is not None:
@@ -186,7 +188,7 @@ class Session:
             return
         self.say(Goodbye(disconnect=disconnect))
         self.state = State.ENDING
-        self._commands.clear()
+        self._commands = None
         self.node.metrics.disconnected.labels(self.app.id, disconnect.name).inc()
         self.transport.close(disconnect)
 
@@ -215,6 +217,7 @@ class Session:
             while self._commands and self.state is State.OPEN:
                 await self.node.dispatcher.execute(self, self._commands.popleft())
         finally:
+            self._commands = None
             self._runner = None
 
     def _overflowed(self) -> None:

@@ -92,9 +92,7 @@ class Host(Protocol):
         """Wall clock, seconds since the Unix epoch."""
         ...
 
-    def accept_signature(
-        self, app: AppId, signature: str, expires: float, *, key: str | None = None
-    ) -> bool:
+    def accept_signature(self, app: AppId, signature: str, expires: float, *, key: str | None = None) -> bool:
         """Note a request's signature until `expires` (seconds since the epoch); False when it was seen before.
 
         key: the idempotency key that came with it, noted too. The same signature with the same key is a retry and

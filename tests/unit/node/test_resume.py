@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from tests.unit.node.builders import Line, ask, connect, publish, running
+from tidings.node.node import Node
 from tidings.node.session import Session
+
+
+@asynccontextmanager
+async def remembering() -> AsyncIterator[Node]:
+    """A node whose engine counts as one that outlives its process."""
+    async with running() as node:
+        node.engine.lasting = True
+        yield node
 
 
 async def confirmed(session: Session, line: Line) -> None:
@@ -18,7 +29,7 @@ async def confirmed(session: Session, line: Line) -> None:
 
 
 async def test_a_cut_client_gets_what_was_not_confirmed_again_and_all_it_missed() -> None:
-    async with running() as node:
+    async with remembering() as node:
         first, line = connect(node, client="phone-1")
         await ask(first, type="subscribe", channel="a")
         await publish(node, 1)
@@ -33,7 +44,7 @@ async def test_a_cut_client_gets_what_was_not_confirmed_again_and_all_it_missed(
 
 
 async def test_a_new_channel_is_settled_before_the_client_is_told_that_it_is_in() -> None:
-    async with running() as node:
+    async with remembering() as node:
         told_before_settled: list[int] = []
 
         async def settle() -> None:
@@ -51,7 +62,7 @@ async def test_a_new_channel_is_settled_before_the_client_is_told_that_it_is_in(
 
 
 async def test_a_client_never_seen_starts_from_now() -> None:
-    async with running() as node:
+    async with remembering() as node:
         await publish(node, 1)
         session, line = connect(node, client="new")
         await ask(session, type="subscribe", channel="a")
@@ -59,7 +70,7 @@ async def test_a_client_never_seen_starts_from_now() -> None:
 
 
 async def test_a_pong_proves_nothing_for_a_channel_that_went_live_after_its_ping() -> None:
-    async with running() as node:
+    async with remembering() as node:
         first, line = connect(node, client="c")
         await ask(first, type="subscribe", channels=["a", "b"])
         await publish(node, 1, "a")
@@ -80,7 +91,7 @@ async def test_a_pong_proves_nothing_for_a_channel_that_went_live_after_its_ping
 
 
 async def test_a_pong_that_nobody_asked_for_proves_nothing() -> None:
-    async with running() as node:
+    async with remembering() as node:
         first, _ = connect(node, client="c")
         await ask(first, type="subscribe", channel="a")
         await publish(node, 1)
@@ -93,7 +104,7 @@ async def test_a_pong_that_nobody_asked_for_proves_nothing() -> None:
 
 
 async def test_leaving_of_its_own_accord_forgets_the_channel() -> None:
-    async with running() as node:
+    async with remembering() as node:
         first, _ = connect(node, client="c")
         await ask(first, type="subscribe", channel="a")
         await ask(first, type="unsubscribe", channel="a")
@@ -105,12 +116,12 @@ async def test_leaving_of_its_own_accord_forgets_the_channel() -> None:
 
 
 async def test_channels_of_a_lost_log_are_reset_even_when_asked_for_late() -> None:
-    async with running() as node:
+    async with remembering() as node:
         first, _ = connect(node, client="c")
         await ask(first, type="subscribe", channels=["a", "b"])
         first.closed()
         held = await node.engine.cursors.held(node.apps.default.id, "c")  # type: ignore[arg-type]
-    async with running() as node:
+    async with remembering() as node:
         assert held is not None
         node.engine.cursors.hold(node.apps.default.id, "c", held)  # type: ignore[arg-type]
         second, again = connect(node, client="c")
@@ -120,3 +131,16 @@ async def test_channels_of_a_lost_log_are_reset_even_when_asked_for_late() -> No
             (["a"], "epoch"),
             (["b"], "epoch"),
         ]
+
+
+async def test_an_engine_that_forgets_with_its_process_tells_every_unknown_client_to_read_anew() -> None:
+    async with running() as node:
+        first, line = connect(node, client="c")
+        await ask(first, type="subscribe", channel="a")
+        await ask(first, type="subscribe", channel="b")
+        await publish(node, 1)
+        assert [(one["channels"], one["reason"]) for one in line.said("reset")] == [
+            (["a"], "epoch"),
+            (["b"], "epoch"),
+        ]
+        assert line.numbers() == [1]

@@ -23,6 +23,7 @@ class MemoryEngine:
     """
 
     name = "memory"
+    lasting = False
     durability = "an acknowledged publish is kept until the process ends"
 
     def __init__(

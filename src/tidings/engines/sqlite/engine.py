@@ -22,6 +22,7 @@ class SqliteEngine:
     """
 
     name = "sqlite"
+    lasting = True
     durability = "an acknowledged publish is on disk: it survives the end of the process and a power cut"
 
     def __init__(

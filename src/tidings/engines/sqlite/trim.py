@@ -33,8 +33,9 @@ RECEIPTS_MAX = 10_000_000
 HELD_MAX = 100_000
 """Cursors kept for clients. Beyond, those that were silent longest start without history."""
 
-HELD_SECONDS = 24 * 3600.0
-"""As long as messages are kept by default: an older cursor would get `reset` anyway."""
+HELD_SECONDS = 30 * 24 * 3600.0
+"""Much longer than messages are kept by default, so that a client who returns late is told `reset` and not taken for a
+stranger."""
 
 CHANNELS_MAX = 1_000_000
 """Channels without messages that stay known with their floor. An older one is forgotten: the app's floor covers it."""

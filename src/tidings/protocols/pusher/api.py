@@ -135,10 +135,11 @@ async def publish_event(call: Call) -> Response:
     names = _channels(event, call.signed)
     wanted = _attributes(event.info)
     messages = _messages(call, event, names)
-    await call.host.publish(call.app.id, messages, key=idempotency_key(call.request))
-    if event.info is None:
-        return json_response({})
-    return json_response({"channels": {name: await _info(call, name, wanted) for name in names}})
+    positions = await call.host.publish(call.app.id, messages, key=idempotency_key(call.request))
+    body = (
+        {} if event.info is None else {"channels": {name: await _info(call, name, wanted) for name in names}}
+    )
+    return json_response(body, headers={"tidings-position": str(positions[-1])} if positions else None)
 
 
 async def publish_batch(call: Call) -> Response:

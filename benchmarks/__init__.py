@@ -1,0 +1,1 @@
+"""What the fast path costs, beside other servers, in one run. `make bench` runs `run.py`; it asserts nothing."""

@@ -1,0 +1,1 @@
+"""Programs to stand beside: each prints its port, serves subscribers, and ends with its input."""

@@ -1,0 +1,290 @@
+"""From a configuration to a running whole: engine, sources, routers, node, application, server.
+
+The only place that knows every class. It decides what belongs together; it carries no byte itself.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from tidings.changes import Change
+from tidings.config.settings import AppEntry, Config, SourceSettings
+from tidings.engines.base import Engine, OptionsOf
+from tidings.engines.memory import MemoryEngine
+from tidings.engines.sqlite import SqliteEngine
+from tidings.errors import ConfigError, SourceError, TidingsError
+from tidings.hub.channel import DEFAULT_OPTIONS, ChannelOptions
+from tidings.ids import AppId, ChannelName
+from tidings.node.apps import AppSettings, ChannelRule
+from tidings.node.node import Node
+from tidings.protocols.pusher.api import ROUTES
+from tidings.protocols.pusher.names import default_options
+from tidings.server import lifecycle
+from tidings.server.app import TidingsApp, create_app
+from tidings.sources.base import ChangeSource
+from tidings.sources.router import ChangeRouter, Explained
+from tidings.sources.rules import AnyRule, FunctionRule, check_rules
+from tidings.sources.sqlite import SqliteSource
+from tidings.sources.sqlite.driver import Database, DatabaseError
+from tidings.sources.sqlite.shapes import missing_table, read_shape
+
+LATER: Final = ("redis", "rediss", "nats", "postgres", "postgresql")
+"""Schemes that the contract names and this build has not."""
+
+SQLITE: Final = "sqlite:///"
+
+READ_MS: Final = 2_000
+"""Milliseconds to wait for the application's lock while the columns are read."""
+
+Columns = Mapping[str, Sequence[str]]
+
+
+# ── engines
+
+
+def make_engine(url: str, options: OptionsOf) -> Engine:
+    """The engine that keeps the log at `url`, not yet open. Raises ConfigError for an address it does not know."""
+    if url == "memory:":
+        return MemoryEngine(options=options)
+    return SqliteEngine(sqlite_path("engine.url", url, also="memory:"), options=options)
+
+
+def sqlite_path(setting: str, url: str, *, also: str = "") -> str:
+    """The file of a `sqlite:///` address: three slashes for a relative path, four for an absolute one.
+
+    Raises ConfigError that names what there is; `also` is another address that would do.
+    """
+    path = url.removeprefix(SQLITE)
+    known = " or ".join(filter(None, (also, f"{SQLITE}path")))
+    if path != url and path:
+        return path
+    scheme = url.partition(":")[0]
+    if scheme in LATER:
+        raise ConfigError(f"{setting}: {scheme}: is not in this build yet; use {known}")
+    raise ConfigError(f"{setting}: {url!r} is not an address that is known; use {known}")
+
+
+# ── sources
+
+
+class Feed(msgspec.Struct, frozen=True):
+    """A source with the rules for its tables, and the app whose log it writes to."""
+
+    app: AppId
+    source: ChangeSource
+    router: ChangeRouter
+
+
+def make_feed(config: Config, at: int, functions: Sequence[FunctionRule] = ()) -> Feed:
+    """Source number `at` with its router. Reads the tables' columns. Raises ConfigError, SourceError."""
+    settings = config.sources[at]
+    path = sqlite_path(f"sources[{at + 1}].url", settings.url)
+    tables = tables_for(config, at, functions)
+    columns = read_columns(path, tables)
+    app = settings.app or config.apps[0].id
+    limits = next(entry.limits for entry in config.apps if entry.id == app)
+    router = ChangeRouter(rules_for(config, at, functions), columns, message_bytes=limits.message_bytes)
+    return Feed(AppId(app), SqliteSource(path, tables, name=source_name(settings)), router)
+
+
+def rules_for(config: Config, at: int, functions: Sequence[FunctionRule] = ()) -> list[AnyRule]:
+    """The rules of a source: those for its tables; where it names none, those for tables that no other names.
+
+    Raises ConfigError when a rule's table is captured by no source.
+    """
+    rules: list[AnyRule] = [*config.rules, *functions]
+    named = {table for source in config.sources for table in source.tables}
+    if all(source.tables for source in config.sources):
+        for rule in rules:
+            if rule.table not in named:
+                raise ConfigError(
+                    f"rules: no source captures table {rule.table!r};"
+                    f" add it to a source's tables (there are: {', '.join(sorted(named))})"
+                )
+    tables = config.sources[at].tables
+    return [rule for rule in rules if (rule.table in tables if tables else rule.table not in named)]
+
+
+def tables_for(config: Config, at: int, functions: Sequence[FunctionRule] = ()) -> tuple[str, ...]:
+    """The tables that a source captures: those it names, else those of its rules. Raises ConfigError for none."""
+    rules = rules_for(config, at, functions)
+    tables = config.sources[at].tables or tuple(dict.fromkeys(rule.table for rule in rules))
+    if not tables:
+        raise ConfigError(f"sources[{at + 1}]: nothing to capture; add [[rules]], or name its tables")
+    return tables
+
+
+def source_name(settings: SourceSettings) -> str:
+    """The name of a source: the one set, else that of its file."""
+    return settings.name or Path(settings.url).stem or "sqlite"
+
+
+def read_columns(path: str, tables: Sequence[str]) -> Columns:
+    """Each table's columns, read without changing the database. Raises SourceError that says what is missing."""
+    if not Path(path).exists():
+        raise SourceError(
+            f"there is no database {path}; correct the source's url, or create the database first"
+        )
+    try:
+        # By the source's own driver: two SQLite libraries in one process would drop each other's locks on the file.
+        db = Database(Path(path), create=False, busy_ms=READ_MS, driver="auto")
+        try:
+            db.run("PRAGMA query_only = 1")
+            shapes = {table: read_shape(db, table) for table in tables}
+            for table, shape in shapes.items():
+                if shape is None:
+                    raise missing_table(db, table)
+        finally:
+            db.close()
+    except DatabaseError as error:
+        raise SourceError(f"{path} cannot be read: {error}; is it an SQLite database?") from error
+    return {table: shape.told for table, shape in shapes.items() if shape is not None}
+
+
+# ── the node and what stands before it
+
+
+class Assembly(msgspec.Struct, frozen=True):
+    """The parts that belong together, not yet started."""
+
+    config: Config
+    node: Node
+    app: TidingsApp
+
+
+def assemble(config: Config, *, functions: Sequence[FunctionRule] = (), extra: Any = None) -> Assembly:
+    """Put a node and its ASGI application together. extra: an ASGI application for the paths that are not ours.
+
+    Opens nothing but the sources' databases, for their columns. Raises ConfigError, SourceError.
+    """
+    if not config.apps:
+        raise ConfigError("apps: there is none; add [[apps]] or --app ID:KEY:SECRET")
+    node = make_node(config)
+    for at in range(len(config.sources)):
+        feed = make_feed(config, at, functions)
+        node.add_source(feed.app, feed.source, feed.router)
+    app = create_app(
+        node,
+        routes=ROUTES,
+        extra=extra,
+        hosts=config.server.allowed_hosts,
+        trusted_proxies=config.server.trusted_proxies,
+    )
+    return Assembly(config, node, app)
+
+
+def make_node(config: Config) -> Node:
+    """The node with its engine and apps, without sources. Raises ConfigError."""
+    node: Node
+
+    def options(app: AppId, channel: ChannelName) -> ChannelOptions:
+        tenant = node.apps.get(app)
+        return DEFAULT_OPTIONS if tenant is None else tenant.options(channel)
+
+    node = Node(
+        [app_settings(entry, config.channels) for entry in config.apps],
+        make_engine(config.engine_url, options),
+        by_name=options_by_name,
+        limits=config.limits,
+    )
+    return node
+
+
+def options_by_name(name: str) -> ChannelOptions:
+    """What a channel allows by its name alone. The names are Pusher's, and hold on every protocol."""
+    return msgspec.convert(default_options(name), ChannelOptions, from_attributes=True)
+
+
+def app_settings(entry: AppEntry, channels: tuple[ChannelRule, ...]) -> AppSettings:
+    """An app as the node knows it."""
+    return AppSettings(
+        id=AppId(entry.id),
+        keys=entry.pairs(),
+        jwt_secret=entry.jwt_secret,
+        enabled=entry.enabled,
+        client_events=entry.client_events,
+        origins=entry.origins,
+        channels=channels,
+        limits=entry.limits,
+    )
+
+
+async def serve(assembly: Assembly, *, started: Callable[[], None] | None = None) -> None:
+    """Serve until a signal, drain, stop. started: told when the server listens.
+
+    Raises EngineError, SourceError; ConfigError when the address cannot be listened on.
+    """
+    server = assembly.config.server
+    try:
+        sockets = lifecycle.bind(server.host, server.port)
+    except OSError as error:
+        raise ConfigError(_unbound(server.host, server.port, error)) from error
+    try:
+        await lifecycle.serve(
+            assembly.node,
+            assembly.app,
+            sockets=sockets,
+            drain_seconds=server.drain_seconds,
+            started=None if started is None else lambda _: started(),
+            root_path=server.path_prefix,
+        )
+    finally:
+        for sock in sockets:
+            sock.close()
+
+
+def _unbound(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} of {host} is in use by another program; choose another with --port"
+    if error.errno == errno.EACCES:
+        return f"port {port} needs rights that this user lacks; choose one above 1023 with --port"
+    return f"cannot listen on {host}:{port}: {error.strerror or error}; check --host and --port"
+
+
+# ── questions that need the parts
+
+
+def check(config: Config) -> list[str]:
+    """Every fault that only the parts can see: addresses, databases, rules against tables. Nothing is changed."""
+    faults = _tried(lambda: make_engine(config.engine_url, lambda app, channel: DEFAULT_OPTIONS))
+    columns: dict[str, Sequence[str]] = {}
+    for at in range(len(config.sources)):
+        faults += _tried(lambda at=at: columns.update(_columns_of(config, at)))  # type: ignore[misc]
+    if config.sources and not faults:
+        for number, rule in enumerate(config.rules, 1):
+            found = _tried(lambda rule=rule: check_rules([rule], columns))  # type: ignore[misc]
+            faults += [fault.replace("rules[1]", f"rules[{number}]", 1) for fault in found]
+    return list(dict.fromkeys(faults))
+
+
+def explain(config: Config, change: Change) -> list[Explained]:
+    """What each rule for its table would make of a change; empty when there is none.
+
+    Where no source captures the table, the change's own columns stand for the table's. Raises ConfigError, SourceError.
+    """
+    numbered = [(number, rule) for number, rule in enumerate(config.rules, 1) if rule.table == change.table]
+    columns: Sequence[str] = tuple(dict.fromkeys([*(change.old or {}), *(change.new or {})]))
+    for at in range(len(config.sources)):
+        if change.table in tables_for(config, at):
+            columns = _columns_of(config, at)[change.table]
+    router = ChangeRouter([rule for _, rule in numbered], {change.table: columns})
+    told = router.explain(change)
+    return [msgspec.structs.replace(one, rule=numbered[one.rule - 1][0]) for one in told]
+
+
+def _columns_of(config: Config, at: int) -> Columns:
+    path = sqlite_path(f"sources[{at + 1}].url", config.sources[at].url)
+    return read_columns(path, tables_for(config, at))
+
+
+def _tried(attempt: Callable[[], Any]) -> list[str]:
+    try:
+        attempt()
+    except TidingsError as error:
+        return str(error).splitlines()
+    return []

@@ -1,0 +1,211 @@
+"""Tidings inside somebody's own ASGI application: the object to mount, to publish through and to ask for rights.
+
+It runs the node that `tidings serve` runs. It decides nothing itself: configuration is read as from a file, and
+bootstrap puts the parts together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+import msgspec
+
+from tidings.bootstrap import assemble
+from tidings.config.layers import Layer
+from tidings.config.loading import read
+from tidings.config.settings import AppEntry, app_from_flag
+from tidings.errors import ConfigError
+from tidings.ids import AppId, SessionId, new_message_id
+from tidings.messages import Message, Origin, Position
+from tidings.protocols.pusher.names import validate_channel, validate_event
+from tidings.sources.rules import FunctionRule
+
+LIBRARY_APP: Final = "1001"
+"""Id of the app when none is named: fixed, since the log on disk belongs to it."""
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+HookT = TypeVar("HookT", bound=Callable[..., Awaitable[Any]])
+
+
+class Application:
+    """What is mounted. An object of its own: uvicorn takes a bound method for an application of ASGI 2."""
+
+    def __init__(self, live: Tidings) -> None:
+        self._live = live
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._live._answer(scope, receive, send)
+
+
+class Tidings:
+    """A live server to mount into an ASGI application.
+
+    engine: its URL, as `--engine`. apps: `ID:KEY:SECRET` or what a `[[apps]]` table holds; without any, one app with a
+    random secret is made for the life of this object. rules, sources, channels, limits, server: as in `tidings.toml`;
+    a rule may also be a function with its table (`FunctionRule`).
+    Raises ConfigError that tells every fault.
+
+        live = Tidings("sqlite:///live.db")
+        app.mount("/live", live.asgi)
+    """
+
+    def __init__(
+        self,
+        engine: str = "memory:",
+        *,
+        apps: Iterable[str | Mapping[str, Any]] = (),
+        rules: Iterable[Mapping[str, Any] | FunctionRule] = (),
+        sources: Iterable[str | Mapping[str, Any]] = (),
+        channels: Iterable[Mapping[str, Any]] = (),
+        limits: Mapping[str, Any] | None = None,
+        server: Mapping[str, Any] | None = None,
+    ) -> None:
+        entries = [_app(app) for app in apps] or [_random_app()]
+        given = list(rules)
+        tree = {
+            "engine": {"url": engine},
+            "apps": entries,
+            "rules": [rule for rule in given if not isinstance(rule, FunctionRule)],
+            "sources": [{"url": source} if isinstance(source, str) else dict(source) for source in sources],
+            "channels": list(channels),
+            "limits": dict(limits or {}),
+            "server": dict(server or {}),
+        }
+        self.config = read(Layer(tree), os.environ)
+        functions = [rule for rule in given if isinstance(rule, FunctionRule)]
+        self._assembly = assemble(self.config, functions=functions)
+        self._lock = asyncio.Lock()
+        self._running = False
+
+    @property
+    def apps(self) -> Sequence[AppEntry]:
+        """The apps with their keys, the made one too: a page needs the key, a signing back end the secret."""
+        return self.config.apps
+
+    @property
+    def asgi(self) -> Application:
+        """The ASGI application to mount, with every protocol.
+
+        It starts and stops with the host's lifespan where the host passes that on, else at the first request.
+        """
+        return Application(self)
+
+    def authorize(self, pattern: str) -> Callable[[HookT], HookT]:
+        """Let a function decide who may join channels like `private-family-{family_id}`.
+
+        It is called as `await hook(visitor, family_id=…)` and returns True or a user id for yes, False or None for no.
+        visitor: what the connection brought along: headers (cookies), token, peer. Raises ConfigError.
+        """
+
+        def add(hook: HookT) -> HookT:
+            self._assembly.node.authorizer.add_hook(pattern, hook)
+            return hook
+
+        return add
+
+    async def publish(
+        self,
+        channel: str,
+        event: str,
+        data: Any,
+        *,
+        key: str | None = None,
+        app: str | None = None,
+        skip: str | None = None,
+    ) -> Position:
+        """Append a message to the log and return its position; it is kept then, and on its way.
+
+        data: anything JSON can hold, or a model with `model_dump_json`. key: idempotency key; the same one again is the
+        same message. app: id, when there are several. skip: socket id of the connection that does not get it.
+        Raises Refusal: a bad name, too large, `key_reused`, `unavailable`.
+        """
+        await self.start()
+        node = self._assembly.node
+        message = Message(
+            id=new_message_id(),
+            channel=validate_channel(channel),
+            event=validate_event(event),
+            data=msgspec.json.encode(data, enc_hook=_encode),
+            time=node.wall_ms(),
+            origin=Origin(session=SessionId(skip)) if skip else None,
+        )
+        tenant = AppId(app) if app is not None else node.apps.default.id
+        (position,) = await node.host.publish(tenant, [message], key=None if key is None else f"mount:{key}")
+        return position
+
+    async def start(self) -> None:
+        """Open engine and sources. Idempotent. Raises EngineError, SourceError, ConfigError."""
+        if self._running:
+            return
+        async with self._lock:
+            if not self._running:
+                await self._assembly.node.start()
+                self._running = True
+
+    async def stop(self) -> None:
+        """Send clients away with the word to come back, then close. Idempotent; it cannot be started again."""
+        async with self._lock:
+            if self._running:
+                self._running = False
+                await self._assembly.node.drain(0)
+                await self._assembly.node.stop()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        await self.start()
+        await self._assembly.app(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self.start()
+        except Exception as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def _app(app: str | Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(app, str):
+        return dict(app)
+    try:
+        return app_from_flag(app)
+    except ValueError as error:
+        raise ConfigError(f"apps: {error}") from error
+
+
+def _random_app() -> dict[str, Any]:
+    return {
+        "id": LIBRARY_APP,
+        "key": secrets.token_hex(10),
+        "secret": secrets.token_hex(20),
+        "jwt_secret": secrets.token_hex(32),
+    }
+
+
+def _encode(value: Any) -> Any:
+    """Users' own models, by shape: no dependency on whoever wrote them."""
+    if hasattr(value, "model_dump_json"):
+        return msgspec.Raw(value.model_dump_json())
+    raise NotImplementedError(f"{type(value).__name__} cannot be written as JSON")
