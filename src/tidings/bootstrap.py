@@ -30,7 +30,7 @@ from tidings.sources.base import ChangeSource
 from tidings.sources.router import ChangeRouter, Explained
 from tidings.sources.rules import AnyRule, FunctionRule, check_rules
 from tidings.sources.sqlite import SqliteSource
-from tidings.sources.sqlite.driver import Database, DatabaseError
+from tidings.sources.sqlite.driver import Database, DatabaseError, Driver
 from tidings.sources.sqlite.shapes import missing_table, read_shape
 
 LATER: Final = ("redis", "rediss", "nats", "postgres", "postgresql")
@@ -80,16 +80,19 @@ class Feed(msgspec.Struct, frozen=True):
     router: ChangeRouter
 
 
-def make_feed(config: Config, at: int, functions: Sequence[FunctionRule] = ()) -> Feed:
+def make_feed(
+    config: Config, at: int, functions: Sequence[FunctionRule] = (), *, sqlite: Driver = "auto"
+) -> Feed:
     """Source number `at` with its router. Reads the tables' columns. Raises ConfigError, SourceError."""
     settings = config.sources[at]
     path = sqlite_path(f"sources[{at + 1}].url", settings.url)
     tables = tables_for(config, at, functions)
-    columns = read_columns(path, tables)
+    columns = read_columns(path, tables, sqlite=sqlite)
     app = settings.app or config.apps[0].id
     limits = next(entry.limits for entry in config.apps if entry.id == app)
     router = ChangeRouter(rules_for(config, at, functions), columns, message_bytes=limits.message_bytes)
-    return Feed(AppId(app), SqliteSource(path, tables, name=source_name(settings)), router)
+    source = SqliteSource(path, tables, name=source_name(settings), driver=sqlite)
+    return Feed(AppId(app), source, router)
 
 
 def rules_for(config: Config, at: int, functions: Sequence[FunctionRule] = ()) -> list[AnyRule]:
@@ -124,7 +127,7 @@ def source_name(settings: SourceSettings) -> str:
     return settings.name or Path(settings.url).stem or "sqlite"
 
 
-def read_columns(path: str, tables: Sequence[str]) -> Columns:
+def read_columns(path: str, tables: Sequence[str], *, sqlite: Driver = "auto") -> Columns:
     """Each table's columns, read without changing the database. Raises SourceError that says what is missing."""
     if not Path(path).exists():
         raise SourceError(
@@ -132,7 +135,7 @@ def read_columns(path: str, tables: Sequence[str]) -> Columns:
         )
     try:
         # By the source's own driver: two SQLite libraries in one process would drop each other's locks on the file.
-        db = Database(Path(path), create=False, busy_ms=READ_MS, driver="auto")
+        db = Database(Path(path), create=False, busy_ms=READ_MS, driver=sqlite)
         try:
             db.run("PRAGMA query_only = 1")
             shapes = {table: read_shape(db, table) for table in tables}
@@ -157,8 +160,13 @@ class Assembly(msgspec.Struct, frozen=True):
     app: TidingsApp
 
 
-def assemble(config: Config, *, functions: Sequence[FunctionRule] = (), extra: Any = None) -> Assembly:
+def assemble(
+    config: Config, *, functions: Sequence[FunctionRule] = (), extra: Any = None, sqlite: Driver = "auto"
+) -> Assembly:
     """Put a node and its ASGI application together. extra: an ASGI application for the paths that are not ours.
+
+    sqlite: the library to open sources with. It must be the one that this process writes the same files with, or they
+    drop each other's locks; `auto` asks what has been imported.
 
     Opens nothing but the sources' databases, for their columns. Raises ConfigError, SourceError.
     """
@@ -166,7 +174,7 @@ def assemble(config: Config, *, functions: Sequence[FunctionRule] = (), extra: A
         raise ConfigError("apps: there is none; add [[apps]] or --app ID:KEY:SECRET")
     node = make_node(config)
     for at in range(len(config.sources)):
-        feed = make_feed(config, at, functions)
+        feed = make_feed(config, at, functions, sqlite=sqlite)
         node.add_source(feed.app, feed.source, feed.router)
     app = create_app(
         node,

@@ -66,7 +66,7 @@ def demo(
     server = msgspec.structs.replace(plan.config.server, host=host, port=port, data=str(data))
     config = msgspec.structs.replace(plan.config, server=server)
     set_up_logs(config)
-    assembly = assemble(config, extra=plan.extra)
+    assembly = assemble(config, extra=plan.extra, sqlite="apsw")
     for pattern, hook in plan.hooks:
         assembly.node.authorizer.add_hook(pattern, hook)
     run_in_loop(_serve(plan, assembly))

@@ -50,7 +50,7 @@ def serve(
     set_up_logs(loaded.config)
     if loaded.config.engine.url is None:
         make_folder(Path(loaded.config.server.data))
-    assembly = assemble(loaded.config)
+    assembly = assemble(loaded.config, sqlite="apsw")
     banner = Banner(loaded, assembly.node.engine.durability)
     run_in_loop(serve_assembly(assembly, started=banner.print))
     return 0
