@@ -26,3 +26,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for folder in item.path.relative_to(TESTS).parts[:-1]:
             for mark in MARKS_OF_FOLDER.get(folder, ()):
                 item.add_marker(mark)
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Name bytes by their argument: client frames are masked at random, and all workers must collect the same names."""
+    return argname if isinstance(val, bytes) else None
