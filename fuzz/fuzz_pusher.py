@@ -10,16 +10,16 @@ import json
 import sys
 
 from tidings import pushes
-from tidings.commands import Subscribe
+from tidings.commands import SignIn, Subscribe
 from tidings.errors import Refusal
 from tidings.ids import ChannelName, SessionId
 from tidings.messages import Message
 from tidings.protocols.http import Request
 from tidings.protocols.pusher.api import BatchBody
-from tidings.protocols.pusher.api import read_body as read_event_body
+from tidings.protocols.pusher.door import read_body as read_event_body
 from tidings.protocols.pusher.messages import ENCODER, data_from_raw, data_from_text
 from tidings.protocols.pusher.server import PusherServer
-from tidings.protocols.pusher.signatures import read_member, verify_request
+from tidings.protocols.pusher.signatures import read_member, read_user, verify_request
 
 SERVER = PusherServer(client_events=True)
 SESSION = SessionId("1.2")
@@ -38,6 +38,8 @@ def read_frame(data: bytes) -> None:
         for command in made:
             if isinstance(command, Subscribe) and command.credential is not None:
                 refuses(command.credential.verify, SECRETS, SESSION, command.channels[0])
+            elif isinstance(command, SignIn):
+                refuses(command.credential.verify, SECRETS, SESSION)
 
 
 def read_published(data: bytes) -> None:
@@ -62,6 +64,19 @@ def read_body(data: bytes) -> None:
     refuses(read_event_body, request, BatchBody)
     refuses(data_from_raw, data)
     refuses(read_member, text)
+    read_user_data(text)
+
+
+def read_user_data(text: str) -> None:
+    """User data is understood or refused; what is understood can be told, with an id that is text."""
+    try:
+        grant = read_user(text)
+    except Refusal:
+        return
+    (told,) = SERVER.push(pushes.SignedIn(user=grant.user, data=grant.data))
+    user_data = json.loads(json.loads(json.loads(told)["data"])["user_data"])
+    assert user_data["id"] == grant.user != ""
+    assert len(grant.watchlist) <= 100
 
 
 TARGETS = (read_frame, read_published, read_body)

@@ -24,17 +24,19 @@ from tidings.cli import COMMANDS, make_app
 from tidings.config.layers import SHORT_NAMES
 from tidings.config.settings import (
     AppEntry,
+    AppsTable,
     Config,
     EngineSettings,
     KeyPair,
     ServerSettings,
     SourceSettings,
-    WebhookSettings,
 )
 from tidings.errors import CATALOGUE, RESET_REASONS, Reason
 from tidings.hub.channel import Retention
 from tidings.node.apps import ChannelRule
 from tidings.node.limits import Limits
+from tidings.node.quotas import Quotas
+from tidings.node.webhooks.settings import BatchSettings, WebhookSettings
 from tidings.sources.rules import Rule, When
 
 FOLDER: Final = Path(__file__).parent.parent / "docs" / "reference"
@@ -51,6 +53,9 @@ TABLES: Final[Sequence[tuple[str, type[msgspec.Struct]]]] = (
     ("[[apps]]", AppEntry),
     ("keys of [[apps]]", KeyPair),
     ("webhooks of [[apps]]", WebhookSettings),
+    ("batch of webhooks", BatchSettings),
+    ("quotas of [[apps]]", Quotas),
+    ("[apps_table]", AppsTable),
     ("[[channels]]", ChannelRule),
     ("history of [[channels]]", Retention),
     ("[[rules]]", Rule),
@@ -70,7 +75,8 @@ laid over one another key by key; a list (`sources`, `apps` …) is taken whole 
   `TIDINGS_APP` and `TIDINGS_SOURCE` hold several with commas between.
 - An unknown setting is an error that names the nearest one. `tidings config check` tells every fault at once;
   `tidings config show` prints each value and where it came from.
-- `secret` and `jwt_secret` may be references: `env:NAME` reads a variable, `file:/path` a file.
+- `secret`, `jwt_secret` and each of a webhook's `headers` may be references: `env:NAME` reads a variable,
+  `file:/path` a file.
 - Errors and `config show` count the entries of a list from 1: `apps[1]` is the first `[[apps]]`.
 """
 

@@ -9,6 +9,7 @@ from scripts.make_reference import FOLDER, field_docs, main, pages
 from tidings.config.settings import AppEntry, EngineSettings, KeyPair, ServerSettings, SourceSettings
 from tidings.errors import CATALOGUE
 from tidings.node.limits import Limits
+from tidings.node.webhooks.settings import BatchSettings, WebhookSettings
 
 
 @pytest.mark.parametrize("name", ["configuration.md", "cli.md", "errors.md"])
@@ -23,7 +24,17 @@ def test_check_fails_for_a_page_that_is_not_current(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    "struct", [ServerSettings, EngineSettings, SourceSettings, AppEntry, KeyPair, Limits]
+    "struct",
+    [
+        ServerSettings,
+        EngineSettings,
+        SourceSettings,
+        AppEntry,
+        KeyPair,
+        Limits,
+        WebhookSettings,
+        BatchSettings,
+    ],
 )
 def test_every_setting_is_described(struct: type[msgspec.Struct]) -> None:
     assert set(field_docs(struct)) == set(struct.__struct_fields__)

@@ -13,17 +13,25 @@ from typing import Any, Final
 import msgspec
 
 from tidings.changes import Change
-from tidings.config.settings import AppEntry, Config, SourceSettings
+from tidings.config.rows import app_settings, entry_of
+from tidings.config.settings import Config, SourceSettings
 from tidings.engines.base import Engine, OptionsOf
 from tidings.engines.memory import MemoryEngine
+from tidings.engines.memory.webhooks import MemoryStore
 from tidings.engines.sqlite import SqliteEngine
+from tidings.engines.sqlite.webhooks import SqliteStore, path_beside
 from tidings.errors import ConfigError, SourceError, TidingsError
 from tidings.hub.channel import DEFAULT_OPTIONS, ChannelOptions
 from tidings.ids import AppId, ChannelName
-from tidings.node.apps import AppSettings, ChannelRule
+from tidings.node.apps import AppSettings
 from tidings.node.node import Node
+from tidings.node.webhooks.sender import Sender
+from tidings.node.webhooks.service import Webhooks
+from tidings.node.webhooks.store import Store
 from tidings.protocols.pusher.api import ROUTES
 from tidings.protocols.pusher.names import default_options
+from tidings.protocols.pusher.signatures import sign_webhook
+from tidings.protocols.pusher.webhooks_api import webhook_routes
 from tidings.server import lifecycle
 from tidings.server.app import TidingsApp, create_app
 from tidings.sources.base import ChangeSource
@@ -32,6 +40,8 @@ from tidings.sources.rules import AnyRule, FunctionRule, check_rules
 from tidings.sources.sqlite import SqliteSource
 from tidings.sources.sqlite.driver import Database, DatabaseError, Driver
 from tidings.sources.sqlite.shapes import missing_table, read_shape
+from tidings.tenants.follower import Follower
+from tidings.tenants.table import AppsTable, Row
 
 LATER: Final = ("redis", "rediss", "nats", "postgres", "postgresql")
 """Schemes that the contract names and this build has not."""
@@ -170,15 +180,18 @@ def assemble(
 
     Opens nothing but the sources' databases, for their columns. Raises ConfigError, SourceError.
     """
-    if not config.apps:
+    if not config.apps and config.apps_table is None:
         raise ConfigError("apps: there is none; add [[apps]] or --app ID:KEY:SECRET")
     node = make_node(config)
     for at in range(len(config.sources)):
         feed = make_feed(config, at, functions, sqlite=sqlite)
         node.add_source(feed.app, feed.source, feed.router)
+    if config.apps_table is not None:
+        node.attach(make_follower(config, node, sqlite=sqlite))
+    webhooks = make_webhooks(node)
     app = create_app(
         node,
-        routes=ROUTES,
+        routes=(*ROUTES, *webhook_routes(webhooks)),
         extra=extra,
         hosts=config.server.allowed_hosts,
         trusted_proxies=config.server.trusted_proxies,
@@ -203,23 +216,39 @@ def make_node(config: Config) -> Node:
     return node
 
 
+def make_webhooks(node: Node) -> Webhooks:
+    """The webhooks of a node, attached to it: kept where and as long as the log is."""
+    engine = node.engine
+    store: Store = MemoryStore()
+    if isinstance(engine, SqliteEngine):
+        store = SqliteStore(path_beside(engine.path))
+    webhooks = Webhooks(node, store, lambda: Sender(sign_webhook))
+    node.observe(webhooks.observe)
+    node.attach(webhooks)
+    return webhooks
+
+
+def make_follower(config: Config, node: Node, *, sqlite: Driver = "auto") -> Follower:
+    """What keeps the node's apps as the table of apps has them. Raises ConfigError for an address it does not know."""
+    settings = config.apps_table
+    assert settings is not None, "there is no table of apps"
+    path = sqlite_path("apps_table.url", settings.url)
+
+    def read(row: Row) -> AppSettings:
+        return app_settings(entry_of(row, config.limits), config.channels)
+
+    return Follower(
+        node,
+        AppsTable(path, settings.table, driver=sqlite),
+        read,
+        fixed=[AppId(entry.id) for entry in config.apps],
+        poll=settings.poll_seconds,
+    )
+
+
 def options_by_name(name: str) -> ChannelOptions:
     """What a channel allows by its name alone. The names are Pusher's, and hold on every protocol."""
     return msgspec.convert(default_options(name), ChannelOptions, from_attributes=True)
-
-
-def app_settings(entry: AppEntry, channels: tuple[ChannelRule, ...]) -> AppSettings:
-    """An app as the node knows it."""
-    return AppSettings(
-        id=AppId(entry.id),
-        keys=entry.pairs(),
-        jwt_secret=entry.jwt_secret,
-        enabled=entry.enabled,
-        client_events=entry.client_events,
-        origins=entry.origins,
-        channels=channels,
-        limits=entry.limits,
-    )
 
 
 async def serve(assembly: Assembly, *, started: Callable[[], None] | None = None) -> None:
@@ -267,7 +296,27 @@ def check(config: Config) -> list[str]:
         for number, rule in enumerate(config.rules, 1):
             found = _tried(lambda rule=rule: check_rules([rule], columns))  # type: ignore[misc]
             faults += [fault.replace("rules[1]", f"rules[{number}]", 1) for fault in found]
+    if config.apps_table is not None:
+        faults += _faults_of_table(config)
     return list(dict.fromkeys(faults))
+
+
+def _faults_of_table(config: Config) -> list[str]:
+    """What is wrong with the table of apps and its rows, read once."""
+    settings = config.apps_table
+    assert settings is not None, "there is no table of apps"
+    found: list[str] = []
+
+    def read_all() -> None:
+        table = AppsTable(sqlite_path("apps_table.url", settings.url), settings.table)
+        try:
+            for row in table.changed() or ():
+                wrong = _tried(lambda row=row: entry_of(row, config.limits))  # type: ignore[misc]
+                found.extend(f"{settings.table} {row.get('id')!r}: {fault}" for fault in wrong)
+        finally:
+            table.close()
+
+    return _tried(read_all) + found
 
 
 def explain(config: Config, change: Change) -> list[Explained]:

@@ -30,6 +30,36 @@ class Credential(Protocol):
         ...
 
 
+class UserGrant(msgspec.Struct, frozen=True):
+    """Who a connection is signed in as.
+
+    data: the user's data as the application signed it, raw JSON bytes. info: the part of it that members of presence
+    channels may see. watchlist: users whose coming and going the client wants to hear of, at most as many as the
+    protocol allows; watchlist_cut when it named more.
+    """
+
+    user: UserId
+    data: bytes
+    info: bytes = b"null"
+    watchlist: tuple[UserId, ...] = ()
+    watchlist_cut: bool = False
+
+
+class UserCredential(Protocol):
+    """Proof of who a connection is. Opaque to all but the protocol that read it off the wire."""
+
+    def verify(self, secrets: Mapping[str, str], session: SessionId) -> UserGrant:
+        """Check the proof against the app's secrets (key → secret). Raises Refusal `bad_signature`."""
+        ...
+
+
+class SignIn(msgspec.Struct, frozen=True, kw_only=True):
+    """Sign the connection in as a user, by the application's signature."""
+
+    credential: UserCredential
+    ref: Ref = None
+
+
 class Subscribe(msgspec.Struct, frozen=True, kw_only=True):
     """Join channels. Several at once go live together, so that one cursor covers them all.
 
@@ -86,4 +116,4 @@ class Pong(msgspec.Struct, frozen=True, kw_only=True):
     """The client's answer to our heartbeat: a sign of life and nothing more."""
 
 
-Command = Subscribe | Unsubscribe | Publish | Track | Untrack | Authenticate | Ping | Pong
+Command = SignIn | Subscribe | Unsubscribe | Publish | Track | Untrack | Authenticate | Ping | Pong

@@ -147,6 +147,20 @@ _REFUSALS: Final = (
     ),
     Reason(133, "request_too_large", 413, "the request is above the limit", "send less at once"),
     Reason(134, "not_presence", 400, "only presence channels have members", "use a presence- channel"),
+    Reason(
+        135,
+        "watchlist_too_long",
+        400,
+        "the watchlist names more users than it may; those beyond are not watched",
+        "watch fewer users",
+    ),
+    Reason(
+        136,
+        "over_quota",
+        403,
+        "the app has used up its quota",
+        "wait for the next day (UTC), or ask whoever runs the server for more",
+    ),
 )
 
 _UNSUBSCRIPTIONS: Final = (
@@ -190,6 +204,22 @@ _DISCONNECTS: Final = (
     Reason(310, "frame_too_large", 413, "a frame is above the limit", "send smaller frames"),
     Reason(311, "app_gone", 404, "no app has this key", "check the key"),
     Reason(312, "bad_protocol", 400, "the protocol version is not supported", "use protocol 5, 6 or 7"),
+    Reason(313, "app_off", 403, "the app is switched off", "ask whoever runs the server"),
+    Reason(
+        314,
+        "app_full",
+        503,
+        "the app has as many connections as its quota allows",
+        "connect again later",
+        retry=True,
+    ),
+    Reason(
+        315,
+        "quota_reached",
+        403,
+        "the app has as many connections as its quota allows",
+        "ask whoever runs the server for more",
+    ),
 )
 
 CATALOGUE: Final[dict[str, Reason]] = {r.name: r for r in (*_REFUSALS, *_UNSUBSCRIPTIONS, *_DISCONNECTS)}

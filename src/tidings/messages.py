@@ -61,8 +61,9 @@ class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
     session: SessionId | None = None
 
 
-Kind = Literal["event", "client", "joined", "left"]
-"""event: published by a server and kept in the log. client: sent by a client. joined, left: presence.
+Kind = Literal["event", "client", "joined", "left", "count"]
+"""event: published by a server and kept in the log. client: sent by a client. joined, left: presence. count: how many
+subscribers the channel has, as the JSON number in `data`.
 All but `event` are ephemeral: they have no position and may be dropped under pressure."""
 
 

@@ -56,6 +56,27 @@ class Reset(msgspec.Struct, frozen=True, kw_only=True):
     cursor: Position
 
 
+class SignedIn(msgspec.Struct, frozen=True, kw_only=True):
+    """The connection is signed in. data: the user's data as the application signed it, raw JSON bytes."""
+
+    user: UserId
+    data: bytes
+    ref: Ref = None
+
+
+class CacheMiss(msgspec.Struct, frozen=True, kw_only=True):
+    """A latest-value channel has no message to give to this newcomer."""
+
+    channel: ChannelName
+
+
+class WatchlistChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """Users on the client's watchlist who came or went."""
+
+    online: tuple[UserId, ...] = ()
+    offline: tuple[UserId, ...] = ()
+
+
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     """Yes to a command. `position` for a publish that was stored."""
 
@@ -98,6 +119,9 @@ Push = (
     | Unsubscribed
     | Delivered
     | Reset
+    | SignedIn
+    | CacheMiss
+    | WatchlistChanged
     | Accepted
     | Refused
     | Answer

@@ -6,10 +6,12 @@ An agent reads commands `{"do": …}` and writes what happened, one JSON object 
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -56,7 +58,9 @@ class Agent:
     ) -> None:
         child = self._running()
         if child.stdin is not None:
-            child.stdin.close()
+            with suppress(BrokenPipeError):
+                child.stdin.close()
+        child.send_signal(signal.SIGCONT)
         try:
             child.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -64,6 +68,18 @@ class Agent:
             child.wait()
         if child.stdout is not None:
             child.stdout.close()
+
+    def kill(self) -> None:
+        """End the process with SIGKILL: it says goodbye to nobody."""
+        self._running().kill()
+
+    def freeze(self) -> None:
+        """Stop the process in its tracks: its connections stay and nothing answers."""
+        self._running().send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._running().send_signal(signal.SIGCONT)
 
     def do(self, command: str, **fields: Any) -> None:
         """Tell the agent to do something."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -80,6 +81,22 @@ def test_an_event_to_others_leaves_out_the_socket_that_is_named(agent: Start, pu
         echo.wait_for(name="others", event=".everyones")
     assert len(bob.seen(event=".mine")) == 1
     assert ada.seen(event=".mine") == []
+
+
+def test_an_encrypted_channel_is_read(agent: Start) -> None:
+    master = base64.b64encode(bytes(32)).decode()
+    echo, sdk = agent("node/laravel_echo.mjs", master=master), agent("node/server_sdk.mjs", master=master)
+    sdk.wait_for(ready=True)
+    echo.do("listen", kind="encryptedPrivate", name="orders", event=".shipped")
+    echo.wait_for(subscribed="orders")
+    publish(sdk, "private-encrypted-orders", "shipped")
+    assert echo.wait_for(name="orders", event=".shipped")["data"] == {"id": 7}
+
+
+def test_the_last_event_of_a_cache_channel_greets_a_newcomer(echo: Agent, publisher: Agent) -> None:
+    publish(publisher, "private-cache-orders", "shipped")
+    echo.do("listen", kind="private", name="cache-orders", event=".shipped")
+    assert echo.wait_for(name="cache-orders", event=".shipped")["data"] == {"id": 7}
 
 
 def test_a_private_channel_may_be_refused(echo: Agent) -> None:

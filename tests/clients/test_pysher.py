@@ -58,3 +58,18 @@ def test_it_comes_back_after_a_restart(server: ServerProcess, client: Agent, pub
     client.wait_for(channel="py-back", event=SUCCEEDED)
     publisher.ask("trigger", channels=["py-back"], event="said", data="{}")
     client.wait_for(channel="py-back", event="said")
+
+
+def test_the_last_event_of_a_cache_channel_greets_a_newcomer(client: Agent, publisher: Agent) -> None:
+    publisher.ask("trigger", channels=["cache-py"], event="said", data={"n": 1})
+    client.do("subscribe", channel="cache-py", events=["said", "pusher:cache_miss"])
+    assert json.loads(client.wait_for(channel="cache-py", event="said")["data"]) == {"n": 1}
+
+
+def test_a_refused_subscription_leaves_the_connection_and_its_channels(
+    client: Agent, publisher: Agent
+) -> None:
+    client.do("subscribe", channel="#server-to-user-7", events=[])
+    join(client, "py-still-there", "said")
+    publisher.ask("trigger", channels=["py-still-there"], event="said", data="{}")
+    client.wait_for(channel="py-still-there", event="said")

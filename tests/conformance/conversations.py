@@ -159,7 +159,7 @@ def _plain(value: Any) -> Any:
 def push_from(value: dict[str, Any]) -> pushes.Push:
     """A push as the files write it."""
     ((name, fields),) = value.items()
-    noun: Callable[..., pushes.Push] = getattr(pushes, name.capitalize())
+    noun: Callable[..., pushes.Push] = getattr(pushes, "".join(map(str.capitalize, name.split("_"))))
     read = {field: _READERS.get(field, _same_value)(given) for field, given in fields.items()}
     if name == "unsubscribed" and "reason" in read:
         read["reason"] = _told(Unsubscription, read["reason"])
@@ -186,6 +186,8 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "position": Position.parse,
     "data": str.encode,
     "channels": tuple,
+    "online": tuple,
+    "offline": tuple,
     "members": lambda members: tuple(Member(m["user"], m.get("info", "null").encode()) for m in members),
     "message": message_from,
     "refusal": lambda value: _told(Refusal, value),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
 
-from tests.conformance.conversations import Conversation, conversations, play
+from tests.conformance.conversations import FOLDER, Conversation, conversations, play
 from tidings.protocols.pusher.server import PusherServer
 
 CONVERSATIONS = conversations("pusher")
@@ -30,7 +33,17 @@ def test_each_clause_group_has_conversations() -> None:
         "presence",
         "errors",
         "closing",
+        "signing_in",
+        "counting",
+        "cache",
+        "encrypted",
     }
+
+
+@pytest.mark.parametrize("clause", [f"1.{number}" for number in range(1, 14)])
+def test_every_clause_of_the_protocol_has_conversations(clause: str) -> None:
+    files = [json.loads(path.read_text())["clause"] for path in (FOLDER / "pusher").glob("*.json")]
+    assert any(clause in re.findall(r"[0-9]+\.[0-9]+", told) for told in files)
 
 
 @pytest.mark.parametrize(

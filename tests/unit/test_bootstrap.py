@@ -10,12 +10,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.unit.tenants.tables import create_table, insert, run
 from tidings.bootstrap import (
     assemble,
     check,
     explain,
     make_engine,
     make_node,
+    make_webhooks,
     options_by_name,
     read_columns,
     rules_for,
@@ -25,12 +27,22 @@ from tidings.bootstrap import (
     tables_for,
 )
 from tidings.changes import Change
-from tidings.config.settings import AppEntry, Config, EngineSettings, ServerSettings, SourceSettings
+from tidings.config.settings import (
+    AppEntry,
+    AppsTable,
+    Config,
+    EngineSettings,
+    ServerSettings,
+    SourceSettings,
+)
 from tidings.engines.memory import MemoryEngine
+from tidings.engines.memory.webhooks import MemoryStore
 from tidings.engines.sqlite import SqliteEngine
-from tidings.errors import ConfigError, SourceError
+from tidings.engines.sqlite.webhooks import SqliteStore
+from tidings.errors import ConfigError, EngineError, SourceError
 from tidings.hub.channel import DEFAULT_OPTIONS
 from tidings.node.apps import ChannelRule
+from tidings.node.webhooks.settings import WebhookSettings
 from tidings.sources.rules import Rule
 from tidings.testing.ports import free_port
 
@@ -210,3 +222,59 @@ async def test_an_address_of_another_computer_is_told() -> None:
     config = Config(apps=(APP,), engine=MEMORY, server=ServerSettings(host="192.0.2.1"))
     with pytest.raises(ConfigError, match=r"cannot listen on 192\.0\.2\.1:8000.*--host"):
         await serve(assemble(config))
+
+
+# ── webhooks
+
+
+def test_webhooks_are_kept_where_the_log_is(tmp_path: Path) -> None:
+    hook = WebhookSettings(url="https://example.com/")
+    app = msgspec.structs.replace(APP, webhooks=(hook,))
+    lasting = make_node(Config(apps=(app,), engine=EngineSettings(url=f"sqlite:///{tmp_path}/log.db")))
+    store = make_webhooks(lasting)._ledger._store
+    assert isinstance(store, SqliteStore)
+    assert store.path == f"{tmp_path}/log-webhooks.db"
+    passing = make_node(Config(apps=(app,), engine=MEMORY))
+    assert isinstance(make_webhooks(passing)._ledger._store, MemoryStore)
+    assert passing.observed
+    assert [one.settings.webhooks for one in passing.apps] == [(hook,)]
+
+
+async def test_a_store_that_cannot_be_used_stops_the_start_and_says_why(tmp_path: Path) -> None:
+    (tmp_path / "log-webhooks.db").write_bytes(b"this is no database" * 1000)
+    config = Config(apps=(APP,), engine=EngineSettings(url=f"sqlite:///{tmp_path}/log.db"))
+    node = assemble(config).node
+    with pytest.raises(EngineError, match="cannot be used for webhooks"):
+        await node.start()
+    await node.stop()
+
+
+# ── apps from a table
+
+
+def table_config(path: Path) -> Config:
+    return Config(apps_table=AppsTable(url=f"sqlite:///{path}"), engine=EngineSettings(url="memory:"))
+
+
+async def test_apps_of_a_table_are_there_when_the_node_has_started(tmp_path: Path) -> None:
+    run(tmp_path / "apps.db", create_table())
+    insert(tmp_path / "apps.db", "7", "k7")
+    node = assemble(table_config(tmp_path / "apps.db"), sqlite="sqlite3").node
+    assert len(node.apps) == 0
+    await node.start()
+    try:
+        assert node.apps.by_key("k7").id == "7"
+    finally:
+        await node.stop()
+
+
+def test_check_names_what_is_wrong_with_a_table_and_its_rows(tmp_path: Path) -> None:
+    config = table_config(tmp_path / "apps.db")
+    (missing,) = check(config)
+    assert "there is no database" in missing
+    run(tmp_path / "apps.db", create_table())
+    assert check(config) == []
+    insert(tmp_path / "apps.db", "7", "k7", limits='{"batches": 1}')
+    (fault,) = check(config)
+    assert fault.startswith("tidings_apps '7': limits.batches")
+    assert "sqlite:///" in check(Config(apps_table=AppsTable(url="postgresql://x")))[0]

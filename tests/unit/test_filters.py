@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tidings.filters import matches
+from tidings.errors import ConfigError
+from tidings.filters import matches, template_pattern
 
 
 @pytest.mark.parametrize(
@@ -25,3 +26,17 @@ from tidings.filters import matches
 )
 def test_patterns(pattern: str, channel: str, fits: bool) -> None:
     assert matches(pattern, channel) is fits
+
+
+@pytest.mark.parametrize("template", ["a-{}", "a-{1x}", "a-{b}-{b}", "a-{b c}"])
+def test_a_template_that_cannot_be_is_refused(template: str) -> None:
+    with pytest.raises(ConfigError, match="identifiers"):
+        template_pattern(template)
+
+
+def test_a_template_fits_whole_names_only() -> None:
+    fits = template_pattern("family-{id}.x")
+    assert fits.match("family-1.x")
+    assert not fits.match("my-family-1.x")
+    assert not fits.match("family-1yx")
+    assert not fits.match("family-.x")

@@ -36,12 +36,15 @@ COMMANDS: Final = {
     "config show": ("config:show", "Print every setting, its value and where it came from."),
     "config check": ("config:check", "Tell every fault of the settings."),
     "rules try": ("rules:try_rules", "Show the messages that a change would send."),
+    "webhooks list": ("webhooks:list_dead", "List the webhook events that could not be delivered."),
+    "webhooks replay": ("webhooks:replay", "Send them again."),
 }
 """Where each command is, and what a list of commands says of it without loading it."""
 
 GROUPS: Final = {
     "config": "Show the settings in force, or check them.",
     "rules": "Explain the rules that turn row changes into messages.",
+    "webhooks": "The webhook events that could not be delivered.",
 }
 
 

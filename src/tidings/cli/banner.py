@@ -45,7 +45,8 @@ class Banner:
         yield "", ""
         yield from self._apps()
         yield from self._endpoints()
-        yield from self._snippets(self._config.apps[0])
+        if self._config.apps:
+            yield from self._snippets(self._config.apps[0])
         yield from self._places()
 
     def _apps(self) -> Iterator[tuple[str, str]]:
@@ -53,13 +54,15 @@ class Banner:
             key, secret = next(iter(app.pairs().items()))
             shown = f"   secret {secret}" if self._made else ""
             yield "", _row("app", f"id {app.id}   key {key}{shown}")
+        if self._config.apps_table is not None:
+            yield "", _row("apps", f"of table {self._config.apps_table.table}")
         yield "", ""
 
     def _endpoints(self) -> Iterator[tuple[str, str]]:
         socket = self._url.replace("http", "ws", 1)
-        key = next(iter(self._config.apps[0].pairs()))
-        yield "", _row("Pusher", f"{socket}/app/{key}")
-        yield "", _row("HTTP API", f"{self._url}/apps/{self._config.apps[0].id}/events")
+        app = next(((entry.id, next(iter(entry.pairs()))) for entry in self._config.apps), ("ID", "KEY"))
+        yield "", _row("Pusher", f"{socket}/app/{app[1]}")
+        yield "", _row("HTTP API", f"{self._url}/apps/{app[0]}/events")
         yield "", _row("EventSource", f"{self._url}/events?channel=news")
         yield "", _row("polling", f"{self._url}/poll?channel=news")
         yield "", _row("WebSocket", f"{socket}/ws?channel=news")

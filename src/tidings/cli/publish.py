@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -97,14 +98,23 @@ def unreachable(url: str, error: Exception) -> str:
     return f"no answer from {url} ({why}); is `tidings serve` running there? --url names another"
 
 
-def signed_query(method: str, path: str, app: AppEntry, body: bytes, *, now: float) -> str:
-    """The query of a signed request (pusher.md 3.1). now: seconds since the Unix epoch."""
+def signed_query(
+    method: str,
+    path: str,
+    app: AppEntry,
+    body: bytes,
+    *,
+    now: float,
+    more: Sequence[tuple[str, str]] = (),
+) -> str:
+    """The query of a signed request (pusher.md 3.1). now: seconds since the Unix epoch. more: parameters of its own."""
     key, secret = next(iter(app.pairs().items()))
     parameters: list[tuple[str, Any]] = [
         ("auth_key", key),
         ("auth_timestamp", str(int(now))),
         ("auth_version", "1.0"),
-        ("body_md5", body_md5(body)),
+        *([("body_md5", body_md5(body))] if body else []),
+        *more,
     ]
     signature = sign(secret, request_text(method, path, parameters))
     return urlencode([*parameters, ("auth_signature", signature)])

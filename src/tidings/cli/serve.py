@@ -58,6 +58,6 @@ def serve(
 
 def with_an_app(loaded: Loaded) -> Loaded:
     """The configuration, with an app of its own when it names none. Raises ConfigError."""
-    if loaded.config.apps:
+    if loaded.config.apps or loaded.config.apps_table is not None:
         return loaded
     return with_app(loaded, obtain_app(Path(loaded.config.server.data)))

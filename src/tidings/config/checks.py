@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from tidings.config.settings import AppEntry, Config
+from tidings.config.webhooks import faults_of_webhooks
 from tidings.hub.channel import Retention
 from tidings.ids import APP_ID_PATTERN
 from tidings.node.limits import Limits
@@ -40,11 +41,7 @@ def notices_of(config: Config) -> list[str]:
     notices = [
         f"apps[{at}].{name}: accepted, but without effect in this version"
         for at, app in enumerate(config.apps, 1)
-        for name, is_used in (
-            ("webhooks", bool(app.webhooks)),
-            ("jwks_url", app.jwks_url is not None),
-            ("subscription_count", app.subscription_count),
-        )
+        for name, is_used in (("jwks_url", app.jwks_url is not None),)
         if is_used
     ]
     if config.rules and not config.sources:
@@ -75,17 +72,25 @@ def _is_network(text: str) -> bool:
 
 def _faults_of_apps(apps: tuple[AppEntry, ...]) -> Iterator[str]:
     for at, app in enumerate(apps, 1):
-        name = f"apps[{at}]"
-        if APP_ID_PATTERN.match(app.id) is None:
-            yield f"{name}.id: {app.id!r}: expected 1 to 64 letters, digits, _ or -"
-        if (app.key is None) != (app.secret is None):
-            yield f"{name}: key and secret belong together, and one of them is missing"
-        elif not app.pairs():
-            yield f"{name}: no key; give key and secret, or keys"
-        yield from _faults_of_keys(name, app)
-        yield from _not_above_zero(f"{name}.limits", app.limits)
+        yield from faults_of_app(f"apps[{at}]", app)
     yield from _twice("apps", "id", (app.id for app in apps))
     yield from _twice("apps", "key", (key for app in apps for key in _keys(app)))
+
+
+def faults_of_app(name: str, app: AppEntry) -> Iterator[str]:
+    """Every fault of one app by itself. name: of the setting that holds it."""
+    if APP_ID_PATTERN.match(app.id) is None:
+        yield f"{name}.id: {app.id!r}: expected 1 to 64 letters, digits, _ or -"
+    if (app.key is None) != (app.secret is None):
+        yield f"{name}: key and secret belong together, and one of them is missing"
+    elif not app.pairs():
+        yield f"{name}: no key; give key and secret, or keys"
+    yield from _faults_of_keys(name, app)
+    yield from faults_of_webhooks(f"{name}.webhooks", app.webhooks)
+    yield from _not_above_zero(f"{name}.limits", app.limits)
+    for quota in ("connections", "messages_per_day"):
+        if getattr(app.quotas, quota) < 0:
+            yield f"{name}.quotas.{quota}: expected a number above zero, or zero for no quota"
 
 
 def _faults_of_keys(name: str, app: AppEntry) -> Iterator[str]:
@@ -105,6 +110,8 @@ def _keys(app: AppEntry) -> list[str]:
 def _faults_of_sources(config: Config) -> Iterator[str]:
     ids = {app.id for app in config.apps}
     for at, source in enumerate(config.sources, 1):
+        if source.app is None and not ids and config.apps_table is not None:
+            yield f"sources[{at}].app: there is no [[apps]] to write to; a source cannot write to an app of apps_table"
         if source.app is not None and source.app not in ids:
             known = ", ".join(sorted(ids)) or "none"
             yield f"sources[{at}].app: no app has the id {source.app!r}; known are {known}"

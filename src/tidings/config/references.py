@@ -26,13 +26,21 @@ def resolve(tree: Any, environ: Mapping[str, str], faults: list[str], at: str = 
 
 def _member(name: str, value: Any, environ: Mapping[str, str], faults: list[str], at: str) -> Any:
     path = f"{at}.{name}" if at else name
-    if name in SECRET_NAMES and isinstance(value, str):
-        try:
-            return look_up(value, environ)
-        except LookupError as error:
-            faults.append(f"{path}: {error.args[0]}")
-            return value
+    if name in SECRET_NAMES and isinstance(value, Mapping):
+        return {inner: _secret(text, environ, faults, f"{path}.{inner}") for inner, text in value.items()}
+    if name in SECRET_NAMES:
+        return _secret(value, environ, faults, path)
     return resolve(value, environ, faults, path)
+
+
+def _secret(value: Any, environ: Mapping[str, str], faults: list[str], path: str) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return look_up(value, environ)
+    except LookupError as error:
+        faults.append(f"{path}: {error.args[0]}")
+        return value
 
 
 def look_up(secret: str, environ: Mapping[str, str]) -> str:

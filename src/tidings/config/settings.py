@@ -5,17 +5,18 @@ docs/reference/configuration.md is made from these structs: a field's docstring 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 from tidings.node.apps import ChannelRule
 from tidings.node.limits import Limits
+from tidings.node.quotas import Quotas
+from tidings.node.webhooks.settings import WebhookSettings
 from tidings.sources.rules import Rule
 
-SECRET_NAMES: Final = frozenset({"secret", "jwt_secret"})
-"""Settings that are never printed, and that may be references: `env:NAME` or `file:/path`."""
+SECRET_NAMES: Final = frozenset({"secret", "jwt_secret", "headers"})
+"""Settings that are never printed, and that may be references: `env:NAME` or `file:/path`. Of `headers`, each value."""
 
 LOG_FILE: Final = "log.db"
 """The default engine's file in the data folder."""
@@ -80,17 +81,6 @@ class KeyPair(_Table, frozen=True):
     """Signs. `env:NAME` or `file:/path` read it from elsewhere."""
 
 
-class WebhookSettings(_Table, frozen=True):
-    """A URL that is told what happens. Accepted, and without effect in this version."""
-
-    url: str
-    """Where to send."""
-    events: tuple[str, ...] = ()
-    """Which events to send; empty: all."""
-    headers: Mapping[str, str] = {}
-    """Headers to add."""
-
-
 class AppEntry(_Table, frozen=True):
     """An app: one tenant with its own log, keys and limits."""
 
@@ -111,20 +101,35 @@ class AppEntry(_Table, frozen=True):
     client_events: bool = True
     """Whether clients may send `client-` events on private and presence channels."""
     subscription_count: bool = False
-    """Tell subscribers how many they are. Accepted, and without effect in this version."""
+    """Tell the subscribers of a channel that is no presence channel how many they are, each time that changes."""
     watchlist: bool = True
-    """Tell users which of those they watch are online. Accepted, and without effect in this version."""
+    """Tell signed-in users which of those they watch come and go."""
+    require_sign_in: bool = False
+    """Whether to end a connection that within `sign_in_seconds` has neither signed in nor joined a channel by proof."""
     origins: tuple[str, ...] = ()
     """Web origins that may connect, `*` as wildcard; empty: any, and with cookies only the server's own."""
     webhooks: tuple[WebhookSettings, ...] = ()
-    """URLs that are told what happens. Accepted, and without effect in this version."""
+    """URLs that are told what happens in the app."""
     limits: Limits = Limits()
     """Bounds of this app where they differ from `[limits]`."""
+    quotas: Quotas = Quotas()
+    """What this app may use of the node: connections, messages a day."""
 
     def pairs(self) -> dict[str, str]:
         """Key to secret, the one to sign with first."""
         first = {self.key: self.secret} if self.key is not None and self.secret is not None else {}
         return first | {pair.key: pair.secret for pair in self.keys}
+
+
+class AppsTable(_Table, frozen=True):
+    """A SQL table of apps, read again while the server runs. Apps of `[[apps]]` stand beside it and win over it."""
+
+    url: str
+    """`sqlite:///file.db`: three slashes for a relative path, four for an absolute one."""
+    table: str = "tidings_apps"
+    """Name of the table; its columns are in docs/how-to/several-apps.md."""
+    poll_seconds: Annotated[float, msgspec.Meta(ge=0.1, le=3600)] = 2.0
+    """Seconds between looks: within that a change takes effect."""
 
 
 class Config(_Table, frozen=True):
@@ -134,6 +139,8 @@ class Config(_Table, frozen=True):
     engine: EngineSettings = EngineSettings()
     sources: tuple[SourceSettings, ...] = ()
     apps: tuple[AppEntry, ...] = ()
+    apps_table: AppsTable | None = None
+    """Where further apps stand, if anywhere."""
     channels: tuple[ChannelRule, ...] = ()
     rules: tuple[Rule, ...] = ()
     limits: Limits = Limits()

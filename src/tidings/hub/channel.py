@@ -29,15 +29,22 @@ class ChannelOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     require_auth: nobody subscribes without a proof. presence: members are known. client_events: members may send
     `client-` events. cache: the last message is kept and given first to each new subscriber. ephemeral: nothing is
-    logged and, under pressure, the newest wins.
+    logged and, under pressure, the newest wins. owner: the user whose signed-in connections alone may subscribe; an
+    empty text for nobody at all. cache_seconds: the age above which a kept message is no longer given.
     """
 
     require_auth: bool = False
     presence: bool = False
     client_events: bool = False
     cache: bool = False
+    cache_seconds: float = 1800.0
     ephemeral: bool = False
+    owner: str | None = None
     history: Retention = Retention()
+
+    def is_fresh(self, time: int, now: int) -> bool:
+        """Whether a kept message of `time` is still given at `now`; both in milliseconds since the Unix epoch."""
+        return now - time <= self.cache_seconds * 1000
 
 
 DEFAULT_OPTIONS: Final = ChannelOptions()

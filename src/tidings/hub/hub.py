@@ -15,15 +15,20 @@ from tidings.ids import ChannelName
 from tidings.messages import Message
 from tidings.pushes import Encoder
 
+Counted = Callable[[ChannelName, int, int], None]
+"""A channel, its subscribers before and after."""
+
 
 class Hub:
     """The channels and subscribers of one app in this process.
 
     schedule: called when something became pending; `flush` must then be called in the same turn of the loop.
+    counted: told a channel and how many subscribers it had and has, each time one came or went.
     """
 
-    def __init__(self, schedule: Callable[[], None]) -> None:
+    def __init__(self, schedule: Callable[[], None], counted: Counted | None = None) -> None:
         self.fanout = Fanout(schedule)
+        self._counted = counted
         self._channels: dict[ChannelName, Channel] = {}
 
     # ── joining and leaving
@@ -52,7 +57,7 @@ class Hub:
             if channel is None:
                 channel = self._channels[name] = Channel(name)
             channel.joining.append(join)
-            channel.subscribers += 1
+            self._count(channel, 1)
         return join
 
     def complete(self, join: Join, history: Iterable[Message], *, after: int) -> list[Message]:
@@ -160,6 +165,12 @@ class Hub:
         return group
 
     def _release(self, channel: Channel) -> None:
-        channel.subscribers -= 1
+        self._count(channel, -1)
+
+    def _count(self, channel: Channel, change: int) -> None:
+        before = channel.subscribers
+        channel.subscribers += change
         if not channel.subscribers:
             del self._channels[channel.name]
+        if self._counted is not None:
+            self._counted(channel.name, before, channel.subscribers)

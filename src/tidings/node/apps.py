@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -14,6 +15,8 @@ from tidings.hub.channel import ChannelOptions, Retention
 from tidings.hub.hub import Hub
 from tidings.ids import AppId, ChannelName, SessionId
 from tidings.node.limits import Limits
+from tidings.node.quotas import Quotas, Usage
+from tidings.node.webhooks.settings import WebhookSettings
 
 if TYPE_CHECKING:
     from tidings.node.session import Session
@@ -44,6 +47,7 @@ class ChannelRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     match: str
     require_auth: bool | None = None
     cache: bool | None = None
+    cache_seconds: float | None = None
     ephemeral: bool | None = None
     history: Retention | None = None
 
@@ -56,23 +60,35 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
     jwt_secret: str | None = None
     enabled: bool = True
     client_events: bool = True
+    subscription_count: bool = False
+    watchlist: bool = True
+    require_sign_in: bool = False
     origins: tuple[str, ...] = ()
     channels: tuple[ChannelRule, ...] = ()
     limits: Limits = Limits()
+    quotas: Quotas = Quotas()
+    webhooks: tuple[WebhookSettings, ...] = ()
 
 
 class App:
     """One tenant on this node.
 
     by_name: the options that a channel has by its name alone (`private-`, `presence-`, `cache-` …).
+    counted: told of each channel's subscribers, before and after.
     """
 
     def __init__(
-        self, settings: AppSettings, by_name: Callable[[str], ChannelOptions], schedule: Callable[[Hub], None]
+        self,
+        settings: AppSettings,
+        by_name: Callable[[str], ChannelOptions],
+        schedule: Callable[[Hub], None],
+        counted: Callable[[App, ChannelName, int, int], None] | None = None,
     ) -> None:
         self.settings = settings
-        self.hub = Hub(lambda: schedule(self.hub))
+        self.hub = Hub(lambda: schedule(self.hub), None if counted is None else partial(counted, self))
         self.sessions: dict[SessionId, Session] = {}
+        self.usage = Usage()
+        self.waiting = 0  # polls
         self._by_name = by_name
         self._options: OrderedDict[str, ChannelOptions] = OrderedDict()
         self._signatures: OrderedDict[str, _Accepted] = OrderedDict()
@@ -113,6 +129,39 @@ class App:
     def max_data_bytes(self) -> int:
         return self.settings.limits.message_bytes
 
+    @property
+    def max_channel_name(self) -> int:
+        return self.settings.limits.channel_name
+
+    @property
+    def max_event_name(self) -> int:
+        return self.settings.limits.event_name
+
+    @property
+    def max_channels(self) -> int:
+        return self.settings.limits.publish_channels
+
+    @property
+    def max_batch(self) -> int:
+        return self.settings.limits.batch
+
+    @property
+    def quotas(self) -> Quotas:
+        return self.settings.quotas
+
+    @property
+    def connected(self) -> int:
+        """Clients that take a place: sessions of all protocols, and polls that wait."""
+        return len(self.sessions) + self.waiting
+
+    def change(self, settings: AppSettings) -> None:
+        """Go on by other settings. What a session was given when it came (buffer, frame size) stays with it."""
+        if settings.limits != self.settings.limits:
+            for session in self.sessions.values():
+                session.events = None  # made anew at the next client event, by its new rate
+        self.settings = settings
+        self._options.clear()
+
     def options(self, channel: ChannelName) -> ChannelOptions:
         """What the channel allows and keeps: its name's defaults, then each matching rule in order."""
         options = self._options.get(channel)
@@ -150,7 +199,7 @@ def apply_rules(options: ChannelOptions, channel: str, rules: Iterable[ChannelRu
             continue
         given = {
             name: value
-            for name in ("require_auth", "cache", "ephemeral", "history")
+            for name in ("require_auth", "cache", "cache_seconds", "ephemeral", "history")
             if (value := getattr(rule, name)) is not None
         }
         options = msgspec.structs.replace(options, **given)
@@ -158,19 +207,53 @@ def apply_rules(options: ChannelOptions, channel: str, rules: Iterable[ChannelRu
 
 
 class Apps:
-    """The apps of a node, by id and by key."""
+    """The apps of a node, by id and by key. They may come and go while it runs."""
 
     def __init__(self, apps: Iterable[App]) -> None:
-        self._by_id = {app.id: app for app in apps}
-        self._by_key = {key: app for app in self._by_id.values() for key in app.keys}
+        self._by_id: dict[AppId, App] = {}
+        self._by_key: dict[str, App] = {}
+        for app in apps:
+            self.add(app)
 
     def __iter__(self) -> Iterator[App]:
-        return iter(self._by_id.values())
+        return iter(list(self._by_id.values()))
+
+    def __len__(self) -> int:
+        return len(self._by_id)
 
     @property
     def default(self) -> App:
-        """The first app configured: the one meant where a request names none."""
-        return next(iter(self._by_id.values()))
+        """The first app: the one meant where a request names none. Raises Refusal `unknown_app` when there is none."""
+        for app in self._by_id.values():
+            return app
+        raise Refusal("unknown_app", field="app", detail="this server has no app")
+
+    def add(self, app: App) -> None:
+        """Take an app in. Raises ValueError when its id or one of its keys is another's."""
+        if app.id in self._by_id:
+            raise ValueError(f"there is an app {app.id} already")
+        self._claim(app, app.keys)
+        self._by_id[app.id] = app
+
+    def change(self, settings: AppSettings) -> App:
+        """Give an app other settings and keys. Raises KeyError for no such app, ValueError for a key of another."""
+        app = self._by_id[settings.id]
+        self._claim(app, settings.keys)
+        app.change(settings)
+        return app
+
+    def remove(self, app_id: AppId) -> App:
+        """Take an app out; its sessions are the caller's matter. Raises KeyError."""
+        app = self._by_id.pop(app_id)
+        self._by_key = {key: owner for key, owner in self._by_key.items() if owner is not app}
+        return app
+
+    def _claim(self, app: App, keys: Iterable[str]) -> None:
+        for key in keys:
+            if self._by_key.get(key, app) is not app:
+                raise ValueError(f"the key {key!r} belongs to another app")
+        kept = {key: owner for key, owner in self._by_key.items() if owner is not app}
+        self._by_key = kept | dict.fromkeys(keys, app)
 
     def get(self, app_id: str) -> App | None:
         return self._by_id.get(AppId(app_id))
@@ -185,17 +268,17 @@ class Apps:
         return app
 
     def by_key(self, key: str) -> App:
-        """Raises Disconnect `app_gone`."""
+        """Raises Disconnect `app_gone` or `app_off`."""
         app = self._by_key.get(key)
-        if app is None or not app.enabled:
+        if app is None:
             raise Disconnect("app_gone", field="key")
+        if not app.enabled:
+            raise Disconnect("app_off", field="key")
         return app
 
     def named(self, key: str | None) -> App:
-        """The app of a key, or the default one. Raises Refusal `unknown_app`."""
-        if key is None:
-            return self.default
-        app = self._by_key.get(key)
+        """The app of a key, or the default one. Raises Refusal `unknown_app` or `app_disabled`."""
+        app = self.default if key is None else self._by_key.get(key)
         if app is None:
             raise Refusal("unknown_app", field="app")
         return self.by_id(app.id)

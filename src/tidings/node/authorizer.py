@@ -12,9 +12,9 @@ from typing import Any, Final
 import jwt
 import msgspec
 
-from tidings.commands import Credential, Grant
-from tidings.errors import ConfigError, Refusal
-from tidings.filters import matches
+from tidings.commands import Credential, Grant, UserGrant
+from tidings.errors import Refusal
+from tidings.filters import matches, template_pattern
 from tidings.hub.channel import ChannelOptions
 from tidings.ids import ChannelName, SessionId, UserId
 from tidings.node.apps import App
@@ -95,13 +95,16 @@ class Authorizer:
         channel: ChannelName,
         credential: Credential | None,
         session: SessionId,
+        signed_in: UserGrant | None = None,
     ) -> Grant:
         """Decide on one channel. Raises Refusal `not_authenticated`, `forbidden` or what the credential says."""
         options = app.options(channel)
+        if options.owner is not None:
+            return _own(options.owner, signed_in)
         if not (options.require_auth or options.presence):
             return Grant(user=identity.user if identity else None)
         if credential is not None:
-            return _require_member(credential.verify(app.secrets, session, channel), options)
+            return _require_member(credential.verify(app.secrets, session, channel), options, signed_in)
         if identity is not None and any(matches(p, channel) for p in identity.subscribe):
             return _require_member(_grant(identity), options)
         granted = await self._ask_hook(visitor, channel)
@@ -136,23 +139,6 @@ class Authorizer:
         return None
 
 
-def template_pattern(template: str) -> re.Pattern[str]:
-    """`private-family-{family_id}` → a regular expression with a named group for each pair of braces.
-
-    Raises ConfigError when a name in braces is not an identifier or stands twice.
-    """
-    parts = re.split(r"\{([^{}]*)\}", template)
-    names = parts[1::2]
-    if any(not name.isidentifier() for name in names) or len(set(names)) != len(names):
-        raise ConfigError(
-            f"channel pattern {template!r}: names in braces must be identifiers, each used once"
-        )
-    return re.compile(
-        "".join(re.escape(part) if at % 2 == 0 else f"(?P<{part}>.+)" for at, part in enumerate(parts))
-        + r"\Z"
-    )
-
-
 def _identity(claims: Mapping[str, Any]) -> Identity:
     user = claims.get("sub")
     return Identity(
@@ -178,9 +164,21 @@ def _grant(identity: Identity) -> Grant:
     return Grant(user=identity.user, member=member)
 
 
-def _require_member(grant: Grant, options: ChannelOptions) -> Grant:
+def _own(owner: str, signed_in: UserGrant | None) -> Grant:
+    """Let in whoever is signed in as the owner; nobody where the name is reserved."""
+    if not owner:
+        raise Refusal("bad_channel", field="channel", detail="names that begin with # are reserved")
+    if signed_in is None or signed_in.user != owner:
+        raise Refusal("forbidden", field="channel", detail="only who is signed in as this user may subscribe")
+    return Grant(user=signed_in.user)
+
+
+def _require_member(grant: Grant, options: ChannelOptions, signed_in: UserGrant | None = None) -> Grant:
+    """The member of a presence channel: the one that was signed, else the user of the proof or of the sign-in."""
     if not options.presence or grant.member is not None:
         return grant
+    if grant.user is None and signed_in is not None:
+        return Grant(user=signed_in.user, member=Member(signed_in.user, signed_in.info))
     if grant.user is None:
         raise Refusal("not_authenticated", field="channel", detail="a presence channel needs a user")
     return msgspec.structs.replace(grant, member=Member(grant.user))

@@ -8,18 +8,30 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from tidings.commands import Authenticate, Command, Grant, Publish, Subscribe, Track, Unsubscribe, Untrack
+from tidings.commands import (
+    Authenticate,
+    Command,
+    Grant,
+    Publish,
+    SignIn,
+    Subscribe,
+    Track,
+    Unsubscribe,
+    Untrack,
+)
 from tidings.errors import Disconnect, EngineUnavailable, Refusal, Unsubscription
 from tidings.filters import matches
 from tidings.ids import ChannelName, new_message_id, new_trail
 from tidings.messages import Message, Origin
 from tidings.node.joining import bring_in
 from tidings.node.limits import RateLimiter
+from tidings.node.occurrences import Occurrence
 from tidings.node.session import Membership, State
 from tidings.presence import Member
-from tidings.pushes import Accepted, Unsubscribed
+from tidings.pushes import Accepted, SignedIn, Unsubscribed
 
 if TYPE_CHECKING:
+    from tidings.node.apps import App
     from tidings.node.node import Node
     from tidings.node.session import Session
 
@@ -54,6 +66,8 @@ class Dispatcher:
 
     async def _execute(self, session: Session, command: Command) -> None:
         match command:
+            case SignIn():
+                await self._sign_in(session, command)
             case Subscribe():
                 await self._subscribe(session, command)
             case Unsubscribe():
@@ -98,7 +112,13 @@ class Dispatcher:
         if channel in session.channels:
             raise Refusal("already_subscribed", field="channel", detail=f"already in {channel}")
         return await self._node.authorizer.subscribe(
-            session.app, session.visitor, session.identity, channel, command.credential, session.id
+            session.app,
+            session.visitor,
+            session.identity,
+            channel,
+            command.credential,
+            session.id,
+            session.signed_in,
         )
 
     async def _unsubscribe(self, session: Session, command: Unsubscribe) -> None:
@@ -139,19 +159,20 @@ class Dispatcher:
         if not session.events.allow(self._node.clock()):
             limit = int(app.limits.client_events_per_second)
             raise Refusal("rate_limited", field="event", detail="client events a second", limit=limit)
-        self._node.relay(
-            app,
-            Message(
-                id=new_message_id(),
-                channel=command.channel,
-                event=command.event,
-                data=command.data,
-                time=self._node.wall_ms(),
-                kind="client",
-                origin=Origin(session=session.id),
-                user=membership.user if membership.present else None,
-            ),
+        app.usage.take(app.quotas, 1, self._node.wall())
+        message = Message(
+            id=new_message_id(),
+            channel=command.channel,
+            event=command.event,
+            data=command.data,
+            time=self._node.wall_ms(),
+            kind="client",
+            origin=Origin(session=session.id),
+            user=membership.user if membership.present else None,
         )
+        self._node.relay(app, message)
+        if self._node.observed:
+            self._node.tell(_client_event_of(app, session, message))
         if command.ref is not None:
             session.say(Accepted(command="publish", ref=command.ref))
 
@@ -194,11 +215,25 @@ class Dispatcher:
         await self._node.absent(session.app, command.channel, session.id)
         session.say(Accepted(command="untrack", ref=command.ref))
 
+    # ── users
+
+    async def _sign_in(self, session: Session, command: SignIn) -> None:
+        app, users = session.app, self._node.users
+        grant = command.credential.verify(app.secrets, session.id)
+        await users.sign_in(session, grant)
+        session.say(SignedIn(user=grant.user, data=grant.data, ref=command.ref))
+        if app.settings.watchlist:
+            if grant.watchlist_cut:
+                limit = len(grant.watchlist)
+                session.refuse("signin", Refusal("watchlist_too_long", field="watchlist", limit=limit))
+            await users.watch(session, grant.watchlist)
+
     # ── tokens
 
     async def _authenticate(self, session: Session, command: Authenticate) -> None:
         identity = self._node.authorizer.identify(session.app, command.token, self._node.wall())
         session.identity = identity
+        session.proven = True
         lost = [
             channel
             for channel, membership in session.channels.items()
@@ -208,3 +243,16 @@ class Dispatcher:
             await self.drop(session, channel)
             session.say(Unsubscribed(channel=channel, reason=Unsubscription("revoked")))
         session.say(Accepted(command="token", ref=command.ref))
+
+
+def _client_event_of(app: App, session: Session, message: Message) -> Occurrence:
+    return Occurrence(
+        kind="client_event",
+        app=app.id,
+        channel=message.channel,
+        time=message.time,
+        user=message.user,
+        session=session.id,
+        event=message.event,
+        data=message.data,
+    )

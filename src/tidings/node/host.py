@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tidings.errors import EngineUnavailable, Refusal
-from tidings.ids import AppId, ChannelName
+from tidings.ids import AppId, ChannelName, UserId
 from tidings.messages import Message, Position
 from tidings.node.apps import App
 from tidings.presence import Member
-from tidings.protocols.http import ChannelView
+from tidings.protocols.http import Cached, ChannelView
 
 if TYPE_CHECKING:
     from tidings.node.node import Node
@@ -24,6 +24,9 @@ class NodeHost:
 
     def app(self, app_id: str) -> App:
         return self._node.apps.by_id(app_id)
+
+    def app_of(self, key: str) -> App:
+        return self._node.apps.named(key)
 
     def now(self) -> float:
         return self._node.wall()
@@ -39,6 +42,22 @@ class NodeHost:
         tenant = self._node.apps.by_id(app)
         for message in messages:
             _check(tenant, message)
+        self._take(tenant, len(messages))
+        try:
+            return await self._publish(tenant, messages, key)
+        except Refusal:
+            tenant.usage.give_back(len(messages), self.now())
+            raise
+
+    def _take(self, tenant: App, count: int) -> None:
+        try:
+            tenant.usage.take(tenant.quotas, count, self.now())
+        except Refusal as refusal:
+            self._node.metrics.refused.labels(tenant.id, refusal.name).inc()
+            raise
+
+    async def _publish(self, tenant: App, messages: Sequence[Message], key: str | None) -> Sequence[Position]:
+        app = tenant.id
         logged = [m for m in messages if not tenant.options(m.channel).ephemeral]
         positions: dict[str, Position] = {}
         if logged:
@@ -47,7 +66,9 @@ class NodeHost:
             except EngineUnavailable as error:
                 raise Refusal("storage_full" if error.full else "unavailable", detail=str(error)) from error
             positions = {m.id: p for m, p in zip(logged, published.positions, strict=True)}
-            if not published.repeated:
+            if published.repeated:
+                tenant.usage.give_back(len(logged), self.now())
+            else:
                 self._node.metrics.published.labels(app).inc(len(logged))
         for message in messages:
             if message.id not in positions:
@@ -67,6 +88,20 @@ class NodeHost:
     async def members(self, app: AppId, name: ChannelName) -> Sequence[Member]:
         return await self._node.members(self._node.apps.by_id(app), name)
 
+    async def cached(self, app: AppId, name: ChannelName) -> Cached | None:
+        tenant = self._node.apps.by_id(app)
+        options, now = tenant.options(name), self._node.wall_ms()
+        try:
+            message = await self._node.engine.broker.latest(app, name) if options.cache else None
+        except EngineUnavailable as error:
+            raise Refusal("unavailable", detail=str(error)) from error
+        if message is None or not options.is_fresh(message.time, now):
+            return None
+        return Cached(data=message.data, seconds=options.cache_seconds - (now - message.time) / 1000)
+
+    def terminate(self, app: AppId, user: UserId) -> None:
+        self._node.users.terminate(self._node.apps.by_id(app), user)
+
     async def _view(self, app: App, name: ChannelName, count: int) -> ChannelView:
         users = len(await self._node.members(app, name)) if app.options(name).presence else None
         return ChannelView(name=name, subscriptions=count, users=users)
@@ -74,6 +109,8 @@ class NodeHost:
 
 def _check(app: App, message: Message) -> None:
     limits = app.limits
+    if app.options(message.channel).owner == "":
+        raise Refusal("bad_channel", field="channel", detail="names that begin with # are reserved")
     if len(message.channel) > limits.channel_name:
         raise Refusal("bad_channel", field="channel", limit=limits.channel_name)
     if len(message.event) > limits.event_name:

@@ -6,7 +6,7 @@ is merged → *live*, in one turn of the loop.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from tidings.commands import Grant, Subscribe
 from tidings.engines.base import Page
@@ -15,9 +15,10 @@ from tidings.hub.subscription import Join
 from tidings.hub.subscription import State as JoinState
 from tidings.ids import ChannelName
 from tidings.messages import Message, Position
+from tidings.node.occurrences import Occurrence
 from tidings.node.session import Membership, Session, State
 from tidings.presence import Member
-from tidings.pushes import Delivered, Subscribed
+from tidings.pushes import CacheMiss, Delivered, Subscribed
 
 
 async def bring_in(session: Session, grants: Mapping[ChannelName, Grant], command: Subscribe) -> None:
@@ -100,10 +101,17 @@ class _Joining:
             await self.node.engine.cursors.settle()
         if session.protocol.subscribed_first:
             self._announce(head, members)
-        latest = await self._latest()
+        latest, missing = await self._latest()
         page, given = Page(head=head), head.offset
-        if self.after is not None:
-            page, given = await self._catch_up(join, self.after)
+        start = self.after
+        if (
+            start is None and join.overflowed
+        ):  # a burst meanwhile: it is read from the log, after what was there before
+            start = head
+            self._greet([m for m in latest if m.position is not None and m.position <= head], missing, set())
+            latest, missing = [], []
+        if start is not None:
+            page, given = await self._catch_up(join, start)
         if session.state is not State.OPEN:
             self.app.hub.abandon(join)
             return
@@ -113,10 +121,7 @@ class _Joining:
             ) in members:  # the list as it is now; what was held back of comings and goings is in it
                 members[channel] = await self.node.members(self.app, channel)
             join.held = [m for m in join.held if m.kind not in ("joined", "left")]
-        newest = {m.channel for m in join.held if not m.ephemeral}
-        for message in latest:
-            if message.channel not in newest:
-                session.say(Delivered(message=message))
+        self._greet(latest, missing, {m.channel for m in join.held if not m.ephemeral})
         self._send(self.app.hub.complete(join, self._wanted(page.messages, join), after=given))
         self._note(members)
         if not session.protocol.subscribed_first:
@@ -163,16 +168,40 @@ class _Joining:
             ]
         return messages
 
-    async def _latest(self) -> list[Message]:
-        """The last message of each latest-value channel, for a newcomer."""
-        if self.after is not None:
-            return []
-        found = [
-            await self.node.engine.broker.latest(self.app.id, channel)
-            for channel in self.channels
-            if self._options(channel).cache
-        ]
-        return [message for message in found if message is not None]
+    async def _latest(self) -> tuple[list[Message], list[ChannelName]]:
+        """The last message of each latest-value channel, and the channels that have none."""
+        found: list[Message] = []
+        missing: list[ChannelName] = []
+        for channel in self.channels:
+            options = self._options(channel)
+            if options.cache:
+                message = await self.node.engine.broker.latest(self.app.id, channel)
+                if message is None or not options.is_fresh(message.time, self.node.wall_ms()):
+                    missing.append(channel)
+                else:
+                    found.append(message)
+        return found, missing
+
+    def _greet(
+        self, latest: Sequence[Message], missing: Sequence[ChannelName], newer: Collection[ChannelName]
+    ) -> None:
+        """Give a newcomer the last message, or say that there is none, where nothing newer is on its way."""
+        for message in latest:
+            if message.channel not in newer and self._is_new(message.channel):
+                self.session.say(Delivered(message=message))
+        for channel in missing:
+            if channel not in newer and self._is_new(channel):
+                self._miss(channel)
+
+    def _is_new(self, channel: ChannelName) -> bool:
+        """Whether the client has nothing of the channel to go on from."""
+        return self.after is None or channel in self.reset_at
+
+    def _miss(self, channel: ChannelName) -> None:
+        self.session.say(CacheMiss(channel=channel))
+        if self.node.observed:
+            time = self.node.wall_ms()
+            self.node.tell(Occurrence(kind="cache_miss", app=self.app.id, channel=channel, time=time))
 
     def _send(self, messages: Sequence[Message]) -> None:
         """Write messages for this session alone, encoded as its group would."""
@@ -193,6 +222,7 @@ class _Joining:
                 user=grant.member.user if grant.member else grant.user,
                 present=channel in members,
             )
+            session.proven = session.proven or self._options(channel).require_auth
             if session.resume is not None:
                 session.resume.joined(channel, head)
 

@@ -47,14 +47,24 @@ class Keeper:
         if beat:
             self._heartbeat_at = now + self._node.limits.sse_heartbeat_seconds
         for app in self._node.apps:
+            self._node.metrics.messages_today.labels(app.id).set(app.usage.on(wall))
             for session in list(app.sessions.values()):
                 if session.identity is not None and session.identity.expires <= wall:
                     session.end(Disconnect("expired"))
+                elif session.app.settings.require_sign_in and self._overdue(session, now - grace):
+                    session.end(Disconnect("not_signed_in"))
                 elif session.protocol.one_way:
                     if beat:
                         session.say(Heartbeat(time=self._node.wall_ms()))
                 else:
                     self._ask_for_life(session, now, grace)
+        self._node.counts.sweep()
+
+    def _overdue(self, session: Session, now: float) -> bool:
+        """Whether it has neither signed in nor joined a channel that asks for a proof. Streams have no way to."""
+        if session.proven or session.protocol.one_way:
+            return False
+        return now - session.opened > session.app.limits.sign_in_seconds
 
     def _ask_for_life(self, session: Session, now: float, grace: float) -> None:
         limits = session.app.limits

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
@@ -22,10 +24,24 @@ class Metrics:
         )
         self.replayed = self._counter("tidings_messages_replayed", "Messages sent from the log", "app")
         self.captured = self._counter("tidings_changes_captured", "Row changes read from sources", "source")
+        self.messages_today = self._gauge(
+            "tidings_app_messages_today", "Messages that count for the quota of the day (UTC)", "app"
+        )
+        self.apps_table_readable = Gauge(
+            "tidings_apps_table_readable", "1 while the table of apps can be read", registry=self.registry
+        )
+        self.apps_table_faulty = Gauge(
+            "tidings_apps_table_faulty", "Rows of the table of apps that are wrong", registry=self.registry
+        )
         self.source_lag = self._gauge("tidings_source_lag", "Changes known to wait in a source", "source")
         self.loop_lag = Gauge(
             "tidings_loop_lag_seconds", "Delay of the last timer of the event loop", registry=self.registry
         )
+
+    def forget_app(self, app: str) -> None:
+        """Leave out the gauges of an app that is gone; its counters stay, as counters must."""
+        with suppress(KeyError):
+            self.messages_today.remove(app)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self.registry)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from tidings.engines.base import DeclaredGap, Engine, Page
 from tidings.errors import Disconnect, Refusal
@@ -16,15 +16,19 @@ from tidings.ids import AppId, ChannelName, ClientId, SessionId, UserId, new_mes
 from tidings.messages import Kind, Message, Origin, Position
 from tidings.node.apps import App, Apps, AppSettings
 from tidings.node.authorizer import Authorizer, Visitor
+from tidings.node.counts import Counts
 from tidings.node.dispatcher import Dispatcher
 from tidings.node.host import NodeHost
 from tidings.node.keeper import Keeper
 from tidings.node.limits import Limits
 from tidings.node.metrics import Metrics
+from tidings.node.occurrences import Observer, Occurrence, OccurrenceKind
 from tidings.node.polling import poll
 from tidings.node.pump import Pump
+from tidings.node.quotas import check_connections
 from tidings.node.resume import Resume
 from tidings.node.session import Session, Transport
+from tidings.node.users import USERS, Users
 from tidings.presence import Member
 from tidings.protocols.base import WireProtocol
 from tidings.pushes import Reset, Welcome
@@ -34,6 +38,20 @@ if TYPE_CHECKING:
     from tidings.sources.router import ChangeRouter
 
 log = logging.getLogger(__name__)
+
+
+ENDED_AT_ONCE: Final = 100
+"""Sessions of a removed app that are ended in one turn of the loop."""
+
+
+class Companion(Protocol):
+    """Something that lives as long as a node does."""
+
+    async def start(self) -> None:
+        """Raises EngineError when it cannot; the node then does not start."""
+        ...
+
+    async def stop(self) -> None: ...
 
 
 class Node:
@@ -53,7 +71,10 @@ class Node:
         wall: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.apps = Apps(App(settings, by_name, self._schedule) for settings in apps)
+        self.counts = Counts(self)
+        self.users = Users(self)
+        self._by_name = by_name
+        self.apps = Apps(self._app(settings) for settings in apps)
         self.engine = engine
         self.limits = limits or Limits()
         self.authorizer = authorizer or Authorizer()
@@ -66,6 +87,8 @@ class Node:
         self.connections = 0
         self.holding: set[Session] = set()  # sessions whose client has its cursor held here
         self.keeper = Keeper(self)
+        self._observers: list[Observer] = []
+        self._companions: list[Companion] = []
         self._pumps: list[Pump] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -76,11 +99,66 @@ class Node:
         """Have a source's changes go to an app's log. Before `start`."""
         self._pumps.append(Pump(app, source, router, self.engine.broker, self.metrics))
 
+    def attach(self, companion: Companion) -> None:
+        """Have something start after the engine is open and stop before it closes. Before `start`."""
+        self._companions.append(companion)
+
+    def observe(self, observer: Observer) -> None:
+        """Have somebody told of what happens in the apps. Before `start`."""
+        self._observers.append(observer)
+
+    @property
+    def observed(self) -> bool:
+        """Whether anybody is told: ask before making an occurrence."""
+        return bool(self._observers)
+
+    def tell(self, occurrence: Occurrence) -> None:
+        """Tell the observers; a fault of one is logged and disturbs nobody."""
+        for observer in self._observers:
+            try:
+                observer(occurrence)
+            except Exception:
+                log.exception("observer_failed")
+
+    # ── apps that come and go
+
+    def _app(self, settings: AppSettings) -> App:
+        return App(settings, self._by_name, self._schedule, self.counts.changed)
+
+    async def put_app(self, settings: AppSettings) -> None:
+        """Take an app in, or give one that is here other settings; what is switched off loses its clients.
+
+        Raises ValueError when a key belongs to another app; nothing is changed then.
+        """
+        if self.apps.get(settings.id) is None:
+            self.apps.add(self._app(settings))
+            return
+        app = self.apps.change(settings)
+        if not app.enabled:
+            await self._end_all(app, Disconnect("app_off"))
+
+    async def remove_app(self, app_id: AppId) -> None:
+        """Take an app out and end its clients; its log stays. Raises KeyError."""
+        app = self.apps.remove(app_id)
+        self.metrics.forget_app(app_id)
+        await self._end_all(app, Disconnect("app_gone"))
+
+    async def _end_all(self, app: App, disconnect: Disconnect) -> None:
+        """End all of an app's sessions, letting other apps have their turn in between."""
+        for at, session in enumerate(list(app.sessions.values())):
+            session.end(disconnect)
+            if at % ENDED_AT_ONCE == ENDED_AT_ONCE - 1:
+                await asyncio.sleep(0)
+
+    # ── start and stop
+
     async def start(self) -> None:
         """Open the engine and the sources, then follow them. Raises EngineError, SourceError."""
         self._loop = asyncio.get_running_loop()
         self.engine.broker.listen(self._on_messages)
         await self.engine.open()
+        for companion in self._companions:
+            await companion.start()
         for pump in self._pumps:
             await pump.source.open()
             self.spawn(pump.run())
@@ -106,6 +184,8 @@ class Node:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for pump in self._pumps:
             await pump.source.close()
+        for companion in reversed(self._companions):
+            await companion.stop()
         await self.engine.close()
 
     def ready(self) -> tuple[bool, dict[str, Any]]:
@@ -143,11 +223,17 @@ class Node:
             raise Disconnect("draining")
         if self.connections >= self.limits.connections:
             raise Disconnect("over_capacity")
+        if self.apps.get(app.id) is not app:  # it went while the handshake was under way
+            raise Disconnect("app_gone")
+        if not app.enabled:
+            raise Disconnect("app_off")
+        self._check_quota(app)
         identity = None
         if visitor.token is not None:
             identity = self.authorizer.identify(app, visitor.token, self.wall())
         session = Session(self, app, protocol, transport, visitor)
         session.identity = identity
+        session.proven = identity is not None
         if visitor.client is not None and not protocol.one_way:  # a one-way client resumes by its own cursor
             session.resume = Resume(session, ClientId(visitor.client))
             self.holding.add(session)
@@ -164,12 +250,20 @@ class Node:
         )
         return session
 
+    def _check_quota(self, app: App) -> None:
+        try:
+            check_connections(app.quotas, app.connected)
+        except Disconnect as disconnect:
+            self.metrics.refused.labels(app.id, disconnect.name).inc()
+            raise
+
     def forget(self, session: Session) -> None:
         """A session has ended: take it out of everything."""
         if session.app.sessions.pop(session.id, None) is None:
             return
         self.connections -= 1
         self.holding.discard(session)
+        self.users.sign_out(session)
         self.metrics.connections.labels(session.app.id, session.protocol.name).dec()
         for channel, membership in list(session.channels.items()):
             session.app.hub.leave(session.outlet, channel)
@@ -223,7 +317,10 @@ class Node:
             return
         for item in items:
             if isinstance(item, Message):
-                app.hub.deliver(item)
+                if item.kind != "event" and item.channel.startswith(USERS):
+                    self.users.heard(app, item)
+                else:
+                    app.hub.deliver(item)
             else:
                 self._on_gap(app, item)
 
@@ -255,6 +352,7 @@ class Node:
         )
         if joined.first:
             self.relay(app, self._presence(channel, "joined", member, session))
+            self._tell_member("member_added", app, channel, member)
         return joined.members
 
     async def absent(self, app: App, channel: ChannelName, session: SessionId) -> None:
@@ -262,10 +360,17 @@ class Node:
         left = await self.engine.presence.remove(app.id, channel, session)
         if left is not None and left.last:
             self.relay(app, self._presence(channel, "left", left.member, session))
+            self._tell_member("member_removed", app, channel, left.member)
 
     async def members(self, app: App, channel: ChannelName) -> tuple[Member, ...]:
         """Everybody present in a channel."""
         return await self.engine.presence.members(app.id, channel)
+
+    def _tell_member(self, kind: OccurrenceKind, app: App, channel: ChannelName, member: Member) -> None:
+        if self.observed:
+            self.tell(
+                Occurrence(kind=kind, app=app.id, channel=channel, time=self.wall_ms(), user=member.user)
+            )
 
     def _presence(self, channel: ChannelName, kind: Kind, member: Member, session: SessionId) -> Message:
         return Message(

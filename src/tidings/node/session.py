@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from tidings.commands import Command, Ping, Pong
+from tidings.commands import Command, Ping, Pong, UserGrant
 from tidings.errors import Disconnect, Refusal
 from tidings.hub.fanout import Framer
 from tidings.hub.sendqueue import Outlet
@@ -27,6 +27,7 @@ from tidings.pushes import Answer, Goodbye, Push, Refused
 if TYPE_CHECKING:
     from tidings.node.node import Node
     from tidings.node.resume import Resume
+    from tidings.node.users import Watch
 
 
 class Transport(Protocol):
@@ -79,13 +80,17 @@ class Session:
         "id",
         "identity",
         "node",
+        "opened",
         "outlet",
         "pinged",
         "protocol",
+        "proven",
         "resume",
+        "signed_in",
         "state",
         "transport",
         "visitor",
+        "watch",
     )
 
     def __init__(
@@ -98,11 +103,15 @@ class Session:
         self.transport = transport
         self.visitor = visitor
         self.identity: Identity | None = None
+        self.signed_in: UserGrant | None = None  # by the application's signature
+        self.watch: Watch | None = None
+        self.proven = False  # signed in, let in by a token, or once in a channel that asks for a proof
         self.outlet = Outlet(self.id, transport.write, self._overflowed, limit=app.limits.send_buffer)
         self.channels: dict[ChannelName, Membership] = {}
         self.resume: Resume | None = None  # set for a client with a stable id
         self.state = State.OPEN
-        self.heard = node.clock()  # monotonic seconds of the last sign of life
+        self.opened = node.clock()
+        self.heard = self.opened  # monotonic seconds of the last sign of life
         self.pinged: float | None = None  # when a sign of life was asked for and has not come
         self.events: RateLimiter | None = None  # made at the first client event
         self._commands: deque[Command] | None = None  # made when first needed, as an idle connection has none

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from tidings.errors import Refusal
-from tidings.ids import AppId, ChannelName
+from tidings.ids import AppId, ChannelName, UserId
 from tidings.messages import Message, Position
 from tidings.presence import Member
 
@@ -72,6 +72,24 @@ class AppView(Protocol):
     @property
     def max_data_bytes(self) -> int: ...
 
+    @property
+    def max_channel_name(self) -> int:
+        """Characters; of an event's name too, below."""
+        ...
+
+    @property
+    def max_event_name(self) -> int: ...
+
+    @property
+    def max_channels(self) -> int:
+        """Channels in one publish."""
+        ...
+
+    @property
+    def max_batch(self) -> int:
+        """Events in one batch."""
+        ...
+
 
 class ChannelView(msgspec.Struct, frozen=True, kw_only=True):
     """One occupied channel: connections subscribed, and users present on a presence channel."""
@@ -81,11 +99,22 @@ class ChannelView(msgspec.Struct, frozen=True, kw_only=True):
     users: int | None = None
 
 
+class Cached(msgspec.Struct, frozen=True, kw_only=True):
+    """What a latest-value channel keeps: raw JSON bytes, and for how many seconds more they are given."""
+
+    data: bytes
+    seconds: float
+
+
 class Host(Protocol):
     """The node as an endpoint sees it."""
 
     def app(self, app_id: str) -> AppView:
         """Raises Refusal `unknown_app` or `app_disabled`."""
+        ...
+
+    def app_of(self, key: str) -> AppView:
+        """The app that a key belongs to. Raises Refusal `unknown_app` or `app_disabled`."""
         ...
 
     def now(self) -> float:
@@ -111,6 +140,14 @@ class Host(Protocol):
     async def channel(self, app: AppId, name: ChannelName) -> ChannelView | None: ...
 
     async def members(self, app: AppId, name: ChannelName) -> Sequence[Member]: ...
+
+    async def cached(self, app: AppId, name: ChannelName) -> Cached | None:
+        """The last message of a latest-value channel; None for any other, or when it is too old."""
+        ...
+
+    def terminate(self, app: AppId, user: UserId) -> None:
+        """Have the connections that are signed in as a user ended, on every node."""
+        ...
 
 
 Handler = Callable[[Request, Host], Awaitable[Response]]

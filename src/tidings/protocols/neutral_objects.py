@@ -55,6 +55,34 @@ class LeftObject(PresenceObject, tag="left", frozen=True, kw_only=True):
     """A user went: the last of their sessions."""
 
 
+class SubscriptionCountObject(WireObject, tag="subscription_count", frozen=True, kw_only=True):
+    """How many subscribers a channel has now."""
+
+    id: str
+    channel: str
+    count: int
+    time: int
+
+
+class CacheMissObject(WireObject, tag="cache_miss", frozen=True, kw_only=True):
+    """A latest-value channel has nothing to give to a newcomer."""
+
+    channel: str
+
+
+class SignedInObject(WireObject, tag="signed_in", frozen=True, kw_only=True):
+    user: str
+    data: Raw
+    ref: Ref | UnsetType = UNSET
+
+
+class WatchlistObject(WireObject, tag="watchlist", frozen=True, kw_only=True):
+    """Users on the client's watchlist who came or went."""
+
+    online: tuple[str, ...] = ()
+    offline: tuple[str, ...] = ()
+
+
 class MemberObject(msgspec.Struct, frozen=True):
     user: str
     info: Raw
@@ -132,6 +160,10 @@ AnyObject: TypeAlias = (
     MessageObject
     | JoinedObject
     | LeftObject
+    | SubscriptionCountObject
+    | CacheMissObject
+    | SignedInObject
+    | WatchlistObject
     | ConnectedObject
     | SubscribedObject
     | UnsubscribedObject
@@ -146,6 +178,10 @@ OBJECTS: Final = (
     MessageObject,
     JoinedObject,
     LeftObject,
+    SubscriptionCountObject,
+    CacheMissObject,
+    SignedInObject,
+    WatchlistObject,
     ConnectedObject,
     SubscribedObject,
     UnsubscribedObject,

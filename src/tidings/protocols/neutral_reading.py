@@ -14,6 +14,7 @@ from tidings.presence import Member
 from tidings.protocols.neutral_objects import (
     TYPES,
     AnyObject,
+    CacheMissObject,
     ConnectedObject,
     ErrorObject,
     GoodbyeObject,
@@ -25,20 +26,26 @@ from tidings.protocols.neutral_objects import (
     PresenceObject,
     ReplyObject,
     ResetObject,
+    SignedInObject,
     SubscribedObject,
+    SubscriptionCountObject,
     UnsubscribedObject,
+    WatchlistObject,
 )
 from tidings.pushes import (
     Accepted,
     Answer,
+    CacheMiss,
     Delivered,
     Goodbye,
     Heartbeat,
     Push,
     Refused,
     Reset,
+    SignedIn,
     Subscribed,
     Unsubscribed,
+    WatchlistChanged,
     Welcome,
 )
 
@@ -87,10 +94,10 @@ def _push_of(found: AnyObject) -> Push:
     match found:
         case MessageObject():
             return Delivered(message=message_of(found))
-        case JoinedObject():
-            return _presence_of(found, "joined")
-        case LeftObject():
-            return _presence_of(found, "left")
+        case JoinedObject() | LeftObject():
+            return _presence_of(found, "joined" if isinstance(found, JoinedObject) else "left")
+        case SubscriptionCountObject() | CacheMissObject() | SignedInObject() | WatchlistObject():
+            return _rare_of(found)
         case ConnectedObject():
             return Welcome(
                 session=SessionId(found.session),
@@ -116,6 +123,19 @@ def _push_of(found: AnyObject) -> Push:
             return Goodbye(disconnect=_disconnect_of(found))
 
 
+def _rare_of(found: SubscriptionCountObject | CacheMissObject | SignedInObject | WatchlistObject) -> Push:
+    match found:
+        case SubscriptionCountObject():
+            return _count_of(found)
+        case CacheMissObject():
+            return CacheMiss(channel=ChannelName(found.channel))
+        case SignedInObject():
+            return SignedIn(user=UserId(found.user), data=bytes(found.data), ref=_given(found.ref))
+        case WatchlistObject():
+            online = tuple(UserId(user) for user in found.online)
+            return WatchlistChanged(online=online, offline=tuple(UserId(user) for user in found.offline))
+
+
 def _presence_of(found: PresenceObject, kind: Literal["joined", "left"]) -> Delivered:
     return Delivered(
         message=Message(
@@ -126,6 +146,19 @@ def _presence_of(found: PresenceObject, kind: Literal["joined", "left"]) -> Deli
             time=found.time,
             kind=kind,
             user=UserId(found.user) if found.user is not None else None,
+        )
+    )
+
+
+def _count_of(found: SubscriptionCountObject) -> Delivered:
+    return Delivered(
+        message=Message(
+            id=found.id,
+            channel=ChannelName(found.channel),
+            event="subscription_count",
+            data=b"%d" % found.count,
+            time=found.time,
+            kind="count",
         )
     )
 

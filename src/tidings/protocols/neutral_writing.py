@@ -12,6 +12,7 @@ from tidings.errors import Disconnect, Refusal
 from tidings.ids import Ref
 from tidings.messages import Message
 from tidings.protocols.neutral_objects import (
+    CacheMissObject,
     ConnectedObject,
     ErrorObject,
     GoodbyeObject,
@@ -23,21 +24,27 @@ from tidings.protocols.neutral_objects import (
     PongObject,
     ReplyObject,
     ResetObject,
+    SignedInObject,
     SubscribedObject,
+    SubscriptionCountObject,
     UnsubscribedObject,
+    WatchlistObject,
     WireObject,
 )
 from tidings.pushes import (
     Accepted,
     Answer,
+    CacheMiss,
     Delivered,
     Goodbye,
     Heartbeat,
     Push,
     Refused,
     Reset,
+    SignedIn,
     Subscribed,
     Unsubscribed,
+    WatchlistChanged,
     Welcome,
 )
 
@@ -59,6 +66,11 @@ def encode_message(message: Message) -> bytes:
                 info=Raw(message.data),
                 time=message.time,
             )
+        )
+    if message.kind == "count":
+        count = msgspec.json.decode(message.data, type=int)
+        return _encoder.encode(
+            SubscriptionCountObject(id=message.id, channel=message.channel, count=count, time=message.time)
         )
     position = message.position
     return _encoder.encode(
@@ -129,6 +141,8 @@ def _object_of(push: Push) -> WireObject:
             return _unsubscribed_object(push)
         case Reset():
             return ResetObject(channels=push.channels, reason=push.reason, cursor=str(push.cursor))
+        case SignedIn() | WatchlistChanged() | CacheMiss():
+            return _rare_object(push)
         case Accepted():
             position = UNSET if push.position is None else str(push.position)
             return ReplyObject(ref=_ref(push.ref), ok=True, command=_name(push.command), position=position)
@@ -148,6 +162,16 @@ def _object_of(push: Push) -> WireObject:
             return _goodbye_object(push.disconnect)
         case Delivered():
             raise AssertionError("messages are written by encode_message")
+
+
+def _rare_object(push: SignedIn | WatchlistChanged | CacheMiss) -> WireObject:
+    match push:
+        case SignedIn():
+            return SignedInObject(user=push.user, data=Raw(push.data), ref=_ref(push.ref))
+        case WatchlistChanged():
+            return WatchlistObject(online=push.online, offline=push.offline)
+        case CacheMiss():
+            return CacheMissObject(channel=push.channel)
 
 
 def _subscribed_object(push: Subscribed) -> SubscribedObject:

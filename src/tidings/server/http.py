@@ -199,6 +199,8 @@ class TidingsHttpProtocol(HttpToolsProtocol):
         except BadHead as refusal:
             self._refusal = refusal
             raise
+        if self.root_path and head.path.startswith(f"{self.root_path}/"):  # the proxy left the prefix on
+            head = head._replace(path=head.path[len(self.root_path) :])
         self._head = head
         if self.parser.should_upgrade() and self._should_upgrade():
             self._to_uvicorn()

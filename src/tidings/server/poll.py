@@ -40,11 +40,15 @@ class Poll:
             cors = self._door.check_origin(app, request)
             if self._waiting >= node.limits.connections:
                 raise Refusal("busy", detail="too many polls are waiting")
+            if app.quotas.connections and app.connected >= app.quotas.connections:
+                raise Refusal("busy", detail="the app has as many clients as its quota allows")
             self._waiting += 1
+            app.waiting += 1
             try:
                 page = await node.poll(app, visitor_of(request), query.channels, query.after, query.wait)
             finally:
                 self._waiting -= 1
+                app.waiting -= 1
         except EngineUnavailable:
             return with_headers(refused_response(Refusal("unavailable")), cors)
         except Refusal as refusal:

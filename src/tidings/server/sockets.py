@@ -52,7 +52,14 @@ def open_pusher(apps: Apps, request: Request) -> Opening:
         app = apps.by_key(request.params["key"])
     except Disconnect as disconnect:
         return Opening(PusherServer(client_events=False), None, turned_away=disconnect)
-    return Opening(PusherServer(client_events=app.client_events), app)
+    protocol = PusherServer(
+        client_events=True,  # the node decides, by what the app says at the time of the event
+        max_depth=app.limits.json_depth,
+        max_channel_name=app.limits.channel_name,
+        max_event_name=app.limits.event_name,
+        max_client_event=app.limits.client_event_bytes,
+    )
+    return Opening(protocol, app)
 
 
 def open_plain(apps: Apps, request: Request) -> Opening:

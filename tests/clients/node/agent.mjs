@@ -24,11 +24,11 @@ export function serve(handlers) {
 }
 
 export function sdk() {
-  const { appId, key, secret, host, port } = options
-  return new Pusher({ appId, key, secret, host, port, useTLS: false })
+  const { appId, key, secret, host, port, master } = options
+  return new Pusher({ appId, key, secret, host, port, useTLS: false, encryptionMasterKeyBase64: master })
 }
 
-// The application's auth endpoint, as its documentation shows it. Returns the address to use.
+// The application's auth endpoints for channels and users, as its documentation shows them. Returns the first's address.
 export async function authEndpoint() {
   const pusher = sdk()
   const server = createServer((request, response) => {
@@ -36,12 +36,19 @@ export async function authEndpoint() {
     request.on('data', (chunk) => (body += chunk))
     request.on('end', () => {
       const form = new URLSearchParams(body)
+      if (request.url === '/pusher/user-auth') {
+        const { user: id, info: user_info, watchlist } = options
+        const answer = pusher.authenticateUser(form.get('socket_id'), { id: String(id), user_info, watchlist })
+        if (options.forged) answer.auth = answer.auth.slice(0, -4) + '0000'
+        response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
+        return
+      }
       const channel = form.get('channel_name')
       if (channel.includes('forbidden')) {
         response.writeHead(403).end()
         return
       }
-      const user = channel.startsWith('presence-') ? { user_id: options.user, user_info: options.info } : undefined
+      const user = channel.startsWith('presence-') && !options.bySignIn ? { user_id: options.user, user_info: options.info } : undefined
       const answer = pusher.authorizeChannel(form.get('socket_id'), channel, user)
       if (channel.includes('forged')) answer.auth = answer.auth.slice(0, -4) + '0000'
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
@@ -61,5 +68,6 @@ export function clientOptions(endpoint) {
     enabledTransports: ['ws', 'wss'],
     authEndpoint: endpoint,
     channelAuthorization: { endpoint, transport: 'ajax' },
+    userAuthentication: { endpoint: endpoint.replace('/auth', '/user-auth'), transport: 'ajax' },
   }
 }

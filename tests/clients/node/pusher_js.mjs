@@ -9,7 +9,17 @@ pusher.connection.bind('state_change', ({ current }) =>
 )
 pusher.connection.bind('error', (error) => tell({ error: error.data ?? error.error?.data ?? String(error.type ?? error) }))
 
+pusher.user.bind_global((event, data) => tell({ toUser: event, data }))
+pusher.user.watchlist.bind_global((event, data) => tell({ watchlist: event, users: data.user_ids }))
+
 serve({
+  async signin() {
+    pusher.signin()
+    await pusher.user.signinDonePromise
+    const user = pusher.user.user_data?.id ?? null
+    pusher.user.serverToUserChannel?.bind('pusher:subscription_succeeded', () => tell({ ownChannel: true }))
+    tell({ signedIn: user })
+  },
   subscribe({ channel }) {
     const subscribed = pusher.subscribe(channel)
     subscribed.unbind_global()

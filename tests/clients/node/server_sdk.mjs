@@ -18,6 +18,9 @@ serve({
   batch: ({ batch }) => call('triggerBatch', batch),
   channels: ({ params }) => call('get', { path: '/channels', params }),
   channel: ({ name, params }) => call('get', { path: `/channels/${name}`, params }),
+  toUser: ({ user, event, data }) => call('sendToUser', user, event, data),
+  terminate: ({ user }) => call('terminateUserConnections', user),
+  post: ({ path, body, params }) => call('post', { path, body, params }),
   users: ({ name }) => call('get', { path: `/channels/${name}/users` }),
 })
 tell({ ready: true })

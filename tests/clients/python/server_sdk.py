@@ -47,6 +47,10 @@ def answer(do: str, fields: dict[str, Any]) -> dict[str, Any]:
         return call("channels_info", params.get("filter_by_prefix"), attributes(params))
     if do == "channel":
         return call("channel_info", fields["name"], attributes(fields.get("params") or {}))
+    if do == "toUser":
+        return call("send_to_user", fields["user"], fields["event"], fields["data"])
+    if do == "terminate":
+        return call("terminate_user_connections", fields["user"])
     return call("users_info", fields["name"])
 
 

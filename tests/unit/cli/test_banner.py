@@ -47,3 +47,11 @@ def test_the_commands_to_paste_find_this_server() -> None:
     obtain_app(Path("elsewhere"))
     text = printed(data=Path("elsewhere"), port=9000)
     assert "tidings listen news --url http://127.0.0.1:9000 --data elsewhere" in text
+
+
+def test_apps_of_a_table_are_pointed_at() -> None:
+    Path("tidings.toml").write_text('[apps_table]\nurl = "sqlite:///apps.db"\n')
+    banner = Banner(load_settings(), "kept until the process ends")
+    text = "\n".join(line for _, line in banner.lines())
+    assert "of table tidings_apps" in text
+    assert "ws://127.0.0.1:8000/app/KEY" in text

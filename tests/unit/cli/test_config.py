@@ -19,7 +19,7 @@ url = "sqlite:///app.db"
 id = "1"
 key = "k"
 secret = "hidden-secret"
-webhooks = [{ url = "http://x" }]
+jwks_url = "https://x"
 [[rules]]
 table = "tasks"
 channel = "project-{project_id}"
@@ -63,7 +63,7 @@ def test_check_is_content_and_notes_what_has_no_effect(capsys: pytest.CaptureFix
     make_table("id INTEGER PRIMARY KEY, project_id INTEGER")
     assert main(["config", "check"]) == 0
     told = capsys.readouterr().out
-    assert told.startswith("note: apps[1].webhooks")
+    assert told.startswith("note: apps[1].jwks_url")
     assert "well: 1 app(s), 1 source(s), 1 rule(s), engine memory:" in told
 
 

@@ -24,3 +24,9 @@ def test_without_a_configured_app_one_is_made_and_kept() -> None:
 def test_with_a_configured_app_none_is_made() -> None:
     assert [app.id for app in with_an_app(load_settings(app=["7:k:s"])).config.apps] == ["7"]
     assert not Path("tidings-data").exists()
+
+
+def test_with_a_table_of_apps_none_is_made() -> None:
+    Path("tidings.toml").write_text('[apps_table]\nurl = "sqlite:///apps.db"\n')
+    assert with_an_app(load_settings()).config.apps == ()
+    assert not Path("tidings-data").exists()

@@ -7,15 +7,17 @@ import pytest
 from tidings.config.checks import faults_of, notices_of
 from tidings.config.settings import (
     AppEntry,
+    AppsTable,
     Config,
     KeyPair,
     ServerSettings,
     SourceSettings,
-    WebhookSettings,
 )
 from tidings.hub.channel import Retention
 from tidings.node.apps import ChannelRule
 from tidings.node.limits import Limits
+from tidings.node.quotas import Quotas
+from tidings.node.webhooks.settings import WebhookSettings
 from tidings.sources.rules import Rule
 
 APP = AppEntry(id="1", key="k", secret="s")
@@ -27,6 +29,14 @@ APP = AppEntry(id="1", key="k", secret="s")
         (Config(apps=(AppEntry(id="a/b", key="k", secret="s"),)), "apps[1].id: 'a/b'"),
         (Config(apps=(AppEntry(id="1", key="k"),)), "apps[1]: key and secret belong together"),
         (Config(apps=(AppEntry(id="1"),)), "apps[1]: no key"),
+        (
+            Config(apps=(AppEntry(id="1", key="k", secret="s", quotas=Quotas(connections=-1)),)),
+            "apps[1].quotas.connections",
+        ),
+        (
+            Config(apps_table=AppsTable(url="sqlite:///a"), sources=(SourceSettings(url="sqlite:///b"),)),
+            "sources[1].app: there is no [[apps]]",
+        ),
         (Config(apps=(AppEntry(id="1", key="a:b", secret="s"),)), "apps[1]: key 'a:b'"),
         (Config(apps=(AppEntry(id="1", key="k", secret=""),)), "apps[1]: the secret of key 'k' is empty"),
         (Config(apps=(AppEntry(id="1", key="k", secret="s", jwt_secret=""),)), "apps[1].jwt_secret"),
@@ -65,6 +75,12 @@ APP = AppEntry(id="1", key="k", secret="s")
             "server.trusted_proxies: '1.2.3.4.5'",
         ),
         (Config(server=ServerSettings(data="")), "server.data"),
+        (
+            Config(
+                apps=(AppEntry(id="1", key="k", secret="s", webhooks=(WebhookSettings(url="http://x"),)),)
+            ),
+            "apps[1].webhooks[1].url",
+        ),
     ],
 )
 def test_each_fault_begins_with_its_setting(config: Config, fault: str) -> None:
@@ -82,12 +98,9 @@ def test_no_fault_repeats_a_secret() -> None:
 
 
 def test_settings_for_later_versions_are_noticed() -> None:
-    app = AppEntry(
-        id="1", key="k", secret="s", webhooks=(WebhookSettings(url="http://x"),), subscription_count=True
-    )
+    app = AppEntry(id="1", key="k", secret="s", jwks_url="https://x")
     notices = notices_of(Config(apps=(app,), rules=(Rule(table="t", channel="c", insert="e"),)))
     assert [notice.split(":")[0] for notice in notices] == [
-        "apps[1].webhooks",
-        "apps[1].subscription_count",
+        "apps[1].jwks_url",
         "rules",
     ]

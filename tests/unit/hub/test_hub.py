@@ -106,3 +106,13 @@ def test_the_sender_is_spared_in_replay_too(hub: Hub) -> None:
     assert [m.data for m in given] == [b"2"]
     assert given[0].position is not None
     assert given[0].position.epoch == EPOCH
+
+
+def test_each_coming_and_going_is_counted() -> None:
+    told: list[tuple[str, int, int]] = []
+    hub = Hub(lambda: None, lambda name, before, after: told.append((name, before, after)))
+    first, second, showing = Wire("1"), Wire("2"), Showing()
+    hub.complete(hub.join(first.outlet, (A,), showing, showing), (), after=0)
+    hub.abandon(hub.join(second.outlet, (A,), showing, showing))
+    hub.leave(first.outlet, A)
+    assert told == [("a", 0, 1), ("a", 1, 2), ("a", 2, 1), ("a", 1, 0)]

@@ -22,6 +22,7 @@ from tidings.node.authorizer import Visitor
 from tidings.node.node import Node
 from tidings.node.session import Session
 from tidings.protocols.plain.server import PlainServer
+from tidings.protocols.pusher.names import default_options
 
 APP = AppId("1001")
 SECRET = "a-secret-of-more-than-thirty-two-bytes"
@@ -30,13 +31,7 @@ _ids = itertools.count(1)
 
 def by_name(channel: str) -> ChannelOptions:
     """Options by prefix, as the Pusher names have them."""
-    private, presence = channel.startswith("private-"), channel.startswith("presence-")
-    return ChannelOptions(
-        require_auth=private or presence,
-        presence=presence,
-        client_events=private or presence,
-        cache=channel.startswith("cache-"),
-    )
+    return msgspec.convert(default_options(channel), ChannelOptions, from_attributes=True)
 
 
 def settings(*rules: ChannelRule, **given: Any) -> AppSettings:
@@ -126,9 +121,8 @@ async def settled(session: Session) -> None:
 
 
 async def publish(node: Node, number: int, channel: str = "a", *, app: str = APP) -> Position:
-    message = Message(
-        id=f"m{next(_ids)}", channel=ChannelName(channel), event="e", data=b"%d" % number, time=0
-    )
+    data, time = b"%d" % number, node.wall_ms()
+    message = Message(id=f"m{next(_ids)}", channel=ChannelName(channel), event="e", data=data, time=time)
     positions = await node.host.publish(AppId(app), [message])
     await asyncio.sleep(0)
     return positions[0]

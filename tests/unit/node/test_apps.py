@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.unit.node.builders import by_name, settings
@@ -59,8 +61,11 @@ def test_lookups_say_what_is_wrong() -> None:
     assert apps.by_key("key") is apps.default
     assert apps.named(None) is apps.default
     assert [one.id for one in apps] == ["1001", "2"]
-    with pytest.raises(Disconnect) as gone:
+    with pytest.raises(Disconnect) as switched_off:
         apps.by_key("k2")
+    assert switched_off.value.name == "app_off"
+    with pytest.raises(Disconnect) as gone:
+        apps.by_key("k3")
     assert gone.value.name == "app_gone"
     with pytest.raises(Refusal) as disabled:
         apps.by_id("2")
@@ -68,3 +73,53 @@ def test_lookups_say_what_is_wrong() -> None:
     with pytest.raises(Refusal) as unknown:
         apps.named("nobody")
     assert unknown.value.name == "unknown_app"
+
+
+def other(**given: Any) -> AppSettings:
+    return AppSettings(**{"id": AppId("2"), "keys": {"k2": "s"}, **given})
+
+
+def test_apps_come_go_and_change() -> None:
+    apps = Apps([app()])
+    second = App(other(), by_name, lambda hub: None)
+    apps.add(second)
+    assert len(apps) == 2
+    assert apps.by_key("k2") is second
+    assert apps.change(other(keys={"k3": "s3", "k2": "s"})) is second
+    assert apps.by_key("k3") is apps.by_key("k2") is second
+    apps.change(other(keys={"k3": "s3"}))
+    with pytest.raises(Disconnect):
+        apps.by_key("k2")
+    assert apps.remove(AppId("2")) is second
+    assert apps.get("2") is None
+    with pytest.raises(Disconnect):
+        apps.by_key("k3")
+    with pytest.raises(KeyError):
+        apps.remove(AppId("2"))
+
+
+def test_no_app_takes_a_key_or_an_id_from_another() -> None:
+    apps = Apps([app(), App(other(), by_name, lambda hub: None)])
+    with pytest.raises(ValueError, match="belongs to another"):
+        apps.change(other(keys={"k3": "s", "key": "s"}))
+    assert apps.by_key("k2").id == "2"
+    with pytest.raises(Disconnect):
+        apps.by_key("k3")
+    with pytest.raises(ValueError, match="already"):
+        apps.add(App(other(keys={"k9": "s"}), by_name, lambda hub: None))
+    with pytest.raises(ValueError, match="belongs"):
+        apps.add(App(other(id=AppId("3")), by_name, lambda hub: None))
+    assert apps.get("3") is None
+
+
+def test_a_server_without_apps_says_so() -> None:
+    with pytest.raises(Refusal) as none:
+        Apps([]).named(None)
+    assert none.value.name == "unknown_app"
+
+
+def test_a_change_of_rules_holds_at_once() -> None:
+    tenant = app()
+    assert not tenant.options(ChannelName("project-1")).require_auth
+    tenant.change(settings(ChannelRule(match="project-*", require_auth=True)))
+    assert tenant.options(ChannelName("project-1")).require_auth

@@ -12,10 +12,10 @@ import pytest
 
 from tests.unit.node.builders import SECRET, by_name, settings, token
 from tidings.commands import Grant
-from tidings.errors import ConfigError, Refusal
+from tidings.errors import Refusal
 from tidings.ids import ChannelName, SessionId, UserId
 from tidings.node.apps import App
-from tidings.node.authorizer import MAX_TOKEN, Authorizer, Identity, Visitor, template_pattern
+from tidings.node.authorizer import MAX_TOKEN, Authorizer, Identity, Visitor
 
 NOW = time.time()
 SESSION = SessionId("1.2")
@@ -125,17 +125,3 @@ async def test_presence_needs_a_user(app: App) -> None:
     granted = await grant(app, "presence-x", authorizer, identity)
     assert granted.member is not None
     assert granted.member.user == "ada"
-
-
-@pytest.mark.parametrize("template", ["a-{}", "a-{1x}", "a-{b}-{b}", "a-{b c}"])
-def test_a_template_that_cannot_be_is_refused(template: str) -> None:
-    with pytest.raises(ConfigError, match="identifiers"):
-        template_pattern(template)
-
-
-def test_a_template_fits_whole_names_only() -> None:
-    fits = template_pattern("family-{id}.x")
-    assert fits.match("family-1.x")
-    assert not fits.match("my-family-1.x")
-    assert not fits.match("family-1yx")
-    assert not fits.match("family-.x")

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.unit.node.builders import APP, ask, connect, running, settings
+from tests.unit.node.builders import APP, Clock, ask, connect, publish, running, settings
 from tidings.errors import EngineUnavailable, Refusal
 from tidings.ids import ChannelName
 from tidings.messages import Message
@@ -80,3 +80,26 @@ async def test_occupied_channels_and_who_is_there() -> None:
         assert [view.name for view in await node.host.channels(APP, "b")] == ["b"]
         assert await node.host.channel(APP, ChannelName("nobody")) is None
         assert await node.host.members(APP, ChannelName("a")) == ()
+
+
+async def test_a_cache_channel_tells_what_it_keeps_and_for_how_long() -> None:
+    clock = Clock()
+    async with running(wall=clock) as node:
+        await publish(node, 1, "cache-a")
+        await publish(node, 2, "a")
+        clock.now += 600
+        cached = await node.host.cached(APP, ChannelName("cache-a"))
+        assert cached is not None
+        assert (cached.data, cached.seconds) == (b"1", 1200.0)
+        clock.now += 1201
+        assert await node.host.cached(APP, ChannelName("cache-a")) is None
+        assert await node.host.cached(APP, ChannelName("a")) is None
+
+
+async def test_nobody_publishes_to_a_reserved_channel() -> None:
+    async with running() as node:
+        for channel in ("#users-7", "#a"):
+            with pytest.raises(Refusal) as refused:
+                await node.host.publish(APP, [message(channel)])
+            assert refused.value.name == "bad_channel"
+        await node.host.publish(APP, [message("#server-to-user-7")])

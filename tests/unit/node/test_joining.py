@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
-from tests.unit.node.builders import ask, connect, publish, running, settings, settled
+import pytest
+
+from tests.unit.node.builders import Clock, ask, connect, publish, running, settings, settled
+from tests.unit.node.pusher_clients import PusherClient
 from tidings.engines.base import Page
 from tidings.hub.channel import Retention
 from tidings.hub.subscription import MAX_HELD
@@ -120,6 +124,109 @@ async def test_a_latest_value_channel_gives_its_last_message_first() -> None:
         await ask(session, type="subscribe", channel="cache-a")
         await publish(node, 3, "cache-a")
         assert line.numbers() == [2, 3]
+
+
+@pytest.mark.parametrize(
+    "channel", ["cache-a", "private-cache-a", "presence-cache-a", "private-encrypted-cache-a"]
+)
+async def test_each_form_of_cache_channel_gives_its_last_event_right_after_the_success(channel: str) -> None:
+    async with running() as node:
+        member = {"user_id": "1"} if channel.startswith("presence-") else None
+        early = PusherClient(node)
+        await early.subscribe(channel, member)
+        await publish(node, 1, channel)
+        await publish(node, 2, channel)
+        late = PusherClient(node)
+        await late.subscribe(channel, member)
+        await publish(node, 3, channel)
+        succeeded = "pusher_internal:subscription_succeeded"
+        assert early.events(channel) == [succeeded, "pusher:cache_miss", "e", "e", "e"]
+        assert late.events(channel) == [succeeded, "e", "e"]
+        assert [frame["data"] for frame in late.frames("e")] == [2, 3]
+
+
+async def test_a_kept_event_that_is_too_old_is_a_miss() -> None:
+    clock = Clock()
+    async with running(settings(ChannelRule(match="cache-*", cache_seconds=60.0)), wall=clock) as node:
+        await publish(node, 1, "cache-a")
+        for seconds, events in ((60.0, ["e"]), (0.1, ["pusher:cache_miss"])):
+            clock.now += seconds
+            client = PusherClient(node)
+            await client.subscribe("cache-a")
+            assert client.events("cache-a")[1:] == events
+
+
+async def test_client_events_are_not_kept() -> None:
+    async with running() as node:
+        sender, late = PusherClient(node), PusherClient(node)
+        await sender.subscribe("private-cache-a")
+        await sender.send("client-a", {}, channel="private-cache-a")
+        await late.subscribe("private-cache-a")
+        assert late.events("private-cache-a")[1:] == ["pusher:cache_miss"]
+
+
+async def test_what_comes_while_joining_is_neither_missed_nor_doubled() -> None:
+    async with running() as node:
+        gate, latest = asyncio.Event(), node.engine.broker.latest
+
+        async def slow(*given: Any) -> Any:
+            found = await latest(*given)
+            await gate.wait()
+            return found
+
+        node.engine.broker.latest = slow  # type: ignore[method-assign, assignment]
+        client = PusherClient(node)
+        joining = asyncio.ensure_future(client.subscribe("cache-a"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await publish(node, 1, "cache-a")
+        gate.set()
+        await joining
+        assert client.events("cache-a")[1:] == ["e"]
+
+
+async def test_who_comes_back_gets_what_was_missed_and_after_a_reset_the_last_event() -> None:
+    async with running() as node:
+        await publish(node, 1, "cache-a")
+        cursor = await publish(node, 2, "cache-a")
+        for after, numbers in (
+            (str(cursor), []),
+            (f"{cursor.epoch}:{cursor.offset - 1}", [2]),
+            ("0" * 8 + ":0", [2]),
+        ):
+            session, line = connect(node)
+            await ask(session, type="subscribe", channel="cache-a", cursor=after)
+            assert line.numbers() == numbers
+            assert line.said("cache_miss") == []
+
+
+async def test_a_burst_while_the_last_event_is_looked_up_is_read_from_the_log() -> None:
+    async with running() as node:
+        gate, latest = asyncio.Event(), node.engine.broker.latest
+
+        async def slow(*given: Any) -> Any:
+            found = await latest(*given)
+            await gate.wait()
+            return found
+
+        await publish(node, -1, "cache-a")
+        node.engine.broker.latest = slow  # type: ignore[method-assign, assignment]
+        session, line = connect(node)
+        joining = asyncio.ensure_future(ask(session, type="subscribe", channel="cache-a"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        for number in range(MAX_HELD + 10):
+            await publish(node, number, "cache-a")
+        gate.set()
+        await joining
+        assert line.numbers() == list(range(-1, MAX_HELD + 10))
+
+
+async def test_a_plain_client_is_told_of_a_miss_too() -> None:
+    async with running() as node:
+        session, line = connect(node)
+        await ask(session, type="subscribe", channel="cache-a")
+        assert line.said("cache_miss") == [{"type": "cache_miss", "channel": "cache-a"}]
 
 
 async def test_a_reader_that_stops_is_waited_for_between_pages() -> None:

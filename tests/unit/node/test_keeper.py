@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from tests.unit.node.builders import Clock, connect, running, token
+from tests.unit.node.builders import Clock, connect, running, settings, token
+from tests.unit.node.pusher_clients import PusherClient
 from tidings.errors import Disconnect
 
 
@@ -57,3 +58,34 @@ async def test_an_expired_token_ends_the_connection() -> None:
         wall.now += 2
         node.keeper.sweep()
         assert [type(line.ended), line.ended and line.ended.name] == [Disconnect, "expired"]
+
+
+# ── connections that must sign in (pusher.md 1.13)
+
+
+async def test_who_shows_no_proof_in_time_is_ended_where_the_app_wants_one() -> None:
+    clock = Clock(100.0)
+    async with running(settings(require_sign_in=True), clock=clock) as node:
+        idle, public = PusherClient(node), PusherClient(node)
+        signed_in, private, left = PusherClient(node), PusherClient(node), PusherClient(node)
+        await public.subscribe("a")
+        await signed_in.sign_in("7")
+        await private.subscribe("private-a")
+        await left.subscribe("private-a")
+        await left.send("pusher:unsubscribe", {"channel": "private-a"})
+        clock.now += node.limits.sign_in_seconds
+        node.keeper.sweep()
+        assert idle.line.ended is None
+        clock.now += 0.1
+        node.keeper.sweep()
+        ended = [one.line.ended for one in (idle, public, signed_in, private, left)]
+        assert [None if one is None else one.name for one in ended] == ["not_signed_in"] * 2 + [None] * 3
+
+
+async def test_otherwise_nobody_must_sign_in() -> None:
+    clock = Clock(100.0)
+    async with running(clock=clock) as node:
+        idle = PusherClient(node)
+        clock.now += node.limits.sign_in_seconds + 1
+        node.keeper.sweep()
+        assert idle.line.ended is None

@@ -8,7 +8,9 @@ from tests.unit.node.builders import APP, Line, ask, connect, publish, running, 
 from tidings.engines.memory import MemoryEngine
 from tidings.errors import Disconnect
 from tidings.ids import AppId
+from tidings.node.authorizer import Visitor
 from tidings.node.limits import Limits
+from tidings.protocols.plain.server import PlainServer
 
 
 async def test_two_apps_with_the_same_names_never_meet() -> None:
@@ -72,3 +74,19 @@ async def test_messages_of_an_app_that_is_gone_disturb_nobody() -> None:
     async with running() as node:
         node._on_messages(AppId("nobody"), [])
         assert isinstance(connect(node)[1], Line)
+
+
+async def test_an_app_that_goes_during_a_handshake_lets_nobody_in() -> None:
+    off = type(settings())(id=AppId("2002"), keys={"key2": "secret2"}, enabled=False)
+    async with running(settings()) as node:
+        app = node.apps.by_id(APP)
+        await node.put_app(off)
+        switched_off = node.apps.get("2002")
+        await node.remove_app(APP)
+        for gone, name in ((app, "app_gone"), (switched_off, "app_off")):
+            assert gone is not None
+            with pytest.raises(Disconnect) as refused:
+                node.connect(gone, PlainServer(), Line(), Visitor())
+            assert refused.value.name == name
+        with pytest.raises(KeyError):
+            await node.remove_app(APP)

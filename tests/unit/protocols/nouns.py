@@ -14,14 +14,17 @@ from tidings.presence import Member
 from tidings.pushes import (
     Accepted,
     Answer,
+    CacheMiss,
     Delivered,
     Goodbye,
     Heartbeat,
     Push,
     Refused,
     Reset,
+    SignedIn,
     Subscribed,
     Unsubscribed,
+    WatchlistChanged,
     Welcome,
 )
 
@@ -133,7 +136,16 @@ presence = st.sampled_from(["joined", "left"]).flatmap(
         user=users,
     )
 )
-messages = logged | client_events | presence
+counts = st.builds(
+    Message,
+    id=text,
+    channel=names,
+    event=st.just("subscription_count"),
+    data=st.integers(0, 10**6).map(lambda count: b"%d" % count),
+    time=times,
+    kind=st.just("count"),
+)
+messages = logged | client_events | presence | counts
 members = st.builds(Member, users, raw_json)
 
 
@@ -148,6 +160,7 @@ refusals = st.builds(
     field=st.none() | st.just("channel"),
     limit=st.none() | st.integers(0, 999),
 )
+watched = st.lists(users, max_size=3).map(tuple)
 pushes: st.SearchStrategy[Push] = st.one_of(
     st.builds(Delivered, message=messages),
     st.builds(
@@ -185,6 +198,9 @@ pushes: st.SearchStrategy[Push] = st.one_of(
     ),
     st.builds(Answer, time=times, ref=refs),
     st.builds(Heartbeat, time=times),
+    st.builds(CacheMiss, channel=names),
+    st.builds(SignedIn, user=users, data=st.just(b'{"id":"7"}'), ref=refs),
+    st.builds(WatchlistChanged, online=watched, offline=watched),
     st.builds(
         Goodbye,
         disconnect=st.builds(

@@ -11,6 +11,7 @@ from tidings.errors import EngineUnavailable
 from tidings.ids import ChannelName
 from tidings.messages import Message
 from tidings.node.node import Node
+from tidings.node.quotas import Quotas
 from tidings.protocols.http import Request, Response
 from tidings.server.door import Door
 from tidings.server.poll import Poll
@@ -70,3 +71,17 @@ async def test_no_more_polls_wait_than_connections_may(node: Node) -> None:
 async def test_a_preflight_is_answered(node: Node) -> None:
     request = Request(method="OPTIONS", path="/poll", headers={"host": "h", "origin": "http://p"})
     assert (await Poll(Door(node)).preflight(request)).status == 204
+
+
+async def test_a_poll_above_the_apps_quota_is_told_to_come_back() -> None:
+    node = make_node(quotas=Quotas(connections=1))
+    await node.start()
+    try:
+        node.apps.default.waiting = 1
+        answer = await ask(node, "channel=a")
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+        node.apps.default.waiting = 0
+        assert (await ask(node, "channel=a")).status == 200
+        assert node.apps.default.waiting == 0
+    finally:
+        await node.stop()

@@ -41,7 +41,7 @@ class Files:
     def __init__(self, path: str) -> None:
         self.path = os.path.realpath(path)
         self.readers: list[apsw.Connection] = []
-        _make(self.path)
+        make_file(self.path)
         self.guard = Guard(self.path)
         try:
             self.writer = self._connect(apsw.SQLITE_OPEN_READWRITE)
@@ -111,7 +111,7 @@ class Files:
         return epoch, serial
 
 
-def _make(path: str) -> None:
+def make_file(path: str) -> None:
     """Make the folder and the file: readable by us alone, because it holds what users say to each other."""
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ from tidings.commands import (
     Ping,
     Pong,
     Publish,
+    SignIn,
     Subscribe,
     Track,
     Unsubscribe,
@@ -207,6 +208,8 @@ def encode_command(command: Command) -> bytes:
             )
         case Untrack():
             return _encoder.encode(UntrackObject(channel=command.channel, ref=command.ref))
+        case SignIn():
+            raise LocalProtocolError("plain WebSocket signs nobody in: authenticate with a token")
         case Authenticate():
             return _encoder.encode(TokenObject(token=command.token, ref=command.ref))
         case Ping():

@@ -1,4 +1,1 @@
-"""The Pusher Channels protocol, version 7, and its HTTP API. Holds no socket, no clock and no right to anything.
-
-Sign-in, watchlists, server-to-user channels and webhook deliveries are not spoken here yet.
-"""
+"""The Pusher Channels protocol, version 7, and its HTTP API. Holds no socket, no clock and no right to anything."""

@@ -6,40 +6,37 @@ status and the catalogue's name in the header `tidings-error`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Iterable
+from typing import Any, Final
 
 import msgspec
 
 from tidings.errors import Refusal
-from tidings.ids import SESSION_ID_PATTERN, ChannelName, SessionId, new_message_id
+from tidings.ids import SESSION_ID_PATTERN, ChannelName, SessionId, UserId, new_message_id
 from tidings.messages import Message, Origin
-from tidings.protocols.http import AppView, ChannelView, Host, Request, Response, Route, json_response
-from tidings.protocols.json_values import MAX_DEPTH, refuse_shape
-from tidings.protocols.pusher.messages import check_bounds, data_from_raw
-from tidings.protocols.pusher.names import is_presence, validate_channel, validate_event
-from tidings.protocols.pusher.signatures import Signed, verify_request
+from tidings.protocols.http import ChannelView, Response, Route, json_response
+from tidings.protocols.pusher.door import Call, endpoint, idempotency_key, read_body
+from tidings.protocols.pusher.messages import data_from_raw, data_from_text, text_of
+from tidings.protocols.pusher.names import (
+    MAX_USER_ID,
+    USER_PATTERN,
+    is_cache,
+    is_presence,
+    validate_channel,
+    validate_event,
+)
+from tidings.protocols.pusher.openapi import openapi_route
+from tidings.protocols.pusher.signatures import Signed
 
-MAX_CHANNELS: Final = 100
-"""Channels in one publish: each is a message of its own in the log."""
-
-MAX_BATCH: Final = 10
-"""Events in one batch (pusher.md 2.3)."""
-
-MAX_KEY: Final = 128
-"""Characters of an `Idempotency-Key`: each is remembered for as long as the log."""
-
-BODY_DEPTH: Final = MAX_DEPTH + 3
-"""Levels of a body's JSON: data, within an event, within a batch, within the body."""
-
-CHANNEL_INFO: Final = frozenset({"user_count", "subscription_count"})
+COUNTS: Final = frozenset({"user_count", "subscription_count"})
+CHANNEL_INFO: Final = COUNTS | {"cache"}
 
 
 class EventBody(msgspec.Struct, frozen=True):
-    """Body of `POST /events`, and one event of a batch. `data` is raw JSON, in most cases a string."""
+    """Body of `POST /events`, and one event of a batch. `data` is raw JSON, in most cases a string; empty: absent."""
 
-    name: str
-    data: msgspec.Raw
+    name: str | None = None
+    data: msgspec.Raw = msgspec.Raw()
     channels: tuple[str, ...] | None = None
     channel: str | None = None
     socket_id: str | None = None
@@ -52,87 +49,16 @@ class BatchBody(msgspec.Struct, frozen=True):
     batch: tuple[EventBody, ...]
 
 
-class Call(msgspec.Struct, frozen=True):
-    """A request whose app and signature are known to be good."""
-
-    request: Request
-    host: Host
-    app: AppView
-    signed: Signed
-
-    def channel(self) -> ChannelName:
-        """The channel in the path. Raises Refusal `bad_channel`."""
-        return validate_channel(self.request.params["channel"])
-
-
-T = TypeVar("T")
-Endpoint = Callable[[Call], Awaitable[Response]]
-
-
-# ── the door
-
-
-def admit(request: Request, host: Host) -> Call:
-    """Find the app and check the signature before anything else of the request is looked at.
-
-    Raises Refusal `unknown_app`, `app_disabled`, or as `verify_request` does, or `signature_replayed`.
-    """
-    app = host.app(request.params["app_id"])
-    signed = verify_request(request, app.secrets, host.now())
-    if request.method == "POST":
-        _refuse_replay(app, signed, host, idempotency_key(request))
-    return Call(request, host, app, signed)
-
-
-def _refuse_replay(app: AppView, signed: Signed, host: Host, key: str | None) -> None:
-    """A signature counts once; but with the idempotency key it first came with it is a retry, and makes no second
-    message. The key must be that one: it is not signed, and a thief could add a fresh one."""
-    if key is None:
-        fresh = host.accept_signature(app.id, signed.signature, signed.expires)
-    else:
-        fresh = host.accept_signature(app.id, signed.signature, signed.expires, key=key)
-    if not fresh:
-        raise Refusal("signature_replayed", field="auth_signature")
-
-
-def idempotency_key(request: Request) -> str | None:
-    """The key of a publish, in a name space of its own. Raises Refusal `bad_key`."""
-    key = request.headers.get("idempotency-key")
-    if key is None:
-        return None
-    if not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
-        raise Refusal("bad_key", field="Idempotency-Key", limit=MAX_KEY)
-    return f"pusher:{key}"
-
-
-def _endpoint(endpoint: Endpoint) -> Callable[[Request, Host], Awaitable[Response]]:
-    async def handle(request: Request, host: Host) -> Response:
-        try:
-            return await endpoint(admit(request, host))
-        except Refusal as refusal:
-            return error_response(refusal)
-
-    return handle
-
-
-def error_response(refusal: Refusal) -> Response:
-    """A refusal as Pusher's callers read it: the status, and the reason as text (pusher.md 2.2)."""
-    headers = {"tidings-error": refusal.name}
-    if refusal.reason.retry:
-        headers["retry-after"] = "1"
-    body = f"{refusal.text}\n".encode(errors="replace")
-    return Response(
-        status=refusal.reason.status, body=body, content_type="text/plain; charset=utf-8", headers=headers
-    )
-
-
 # ── publishing
 
 
 async def publish_event(call: Call) -> Response:
-    """`POST /apps/{app_id}/events`: one event to up to 100 channels."""
-    event = read_body(call.request, EventBody)
-    names = _channels(event, call.signed)
+    """`POST /apps/{app_id}/events`: one event to up to 100 channels.
+
+    What the body leaves out may stand in the query, where it is signed too.
+    """
+    event = _event(call)
+    names = _channels(call, event)
     wanted = _attributes(event.info)
     messages = _messages(call, event, names)
     positions = await call.host.publish(call.app.id, messages, key=idempotency_key(call.request))
@@ -145,14 +71,13 @@ async def publish_event(call: Call) -> Response:
 async def publish_batch(call: Call) -> Response:
     """`POST /apps/{app_id}/batch_events`: up to 10 events, each to one channel."""
     batch = read_body(call.request, BatchBody).batch
-    if len(batch) > MAX_BATCH:
-        raise Refusal(
-            "bad_request", field="batch", detail="more events than a batch may hold", limit=MAX_BATCH
-        )
+    limit = call.app.max_batch
+    if len(batch) > limit:
+        raise Refusal("bad_request", field="batch", detail="more events than a batch may hold", limit=limit)
     if not batch:
         raise Refusal("bad_message", field="batch", detail="it holds no event")
     wanted = [_attributes(event.info) for event in batch]
-    names = [_one_channel(event) for event in batch]
+    names = [_one_channel(call, event) for event in batch]
     messages = [
         message
         for event, name in zip(batch, names, strict=True)
@@ -165,39 +90,72 @@ async def publish_batch(call: Call) -> Response:
     return json_response({"batch": infos})
 
 
-def read_body(request: Request, kind: type[T]) -> T:
-    """Read the JSON of a body. Raises Refusal `bad_json`, `too_deep` or `bad_message`."""
-    check_bounds(request.body, max_depth=BODY_DEPTH)
+async def publish_old(call: Call) -> Response:
+    """`POST /apps/{app_id}/channels/{channel}/events?name=…&socket_id=…`: the body is the data, as it stands."""
     try:
-        return msgspec.json.decode(request.body, type=kind)
-    except msgspec.ValidationError as error:
-        raise refuse_shape(error) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refusal("bad_json", field="body", detail=str(error)) from error
+        text = call.request.body.decode()
+    except UnicodeDecodeError as error:
+        raise Refusal("bad_json", field="body", detail="it is not UTF-8") from error
+    event = EventBody(
+        name=call.signed.parameter("name"), socket_id=call.signed.parameter("socket_id") or None
+    )
+    messages = _messages(call, event, (call.channel(),), data=data_from_text(text))
+    await call.host.publish(call.app.id, messages, key=idempotency_key(call.request))
+    return json_response({}, status=202)
 
 
-def _channels(event: EventBody, signed: Signed) -> tuple[ChannelName, ...]:
-    """All channels of an event, each once; in the query too, as `channels[]` (8.2, trap 23)."""
-    names: Sequence[str] = event.channels or signed.parameters_of("channels[]")
+def _event(call: Call) -> EventBody:
+    """The event of a request: from the body, and what that leaves out from the query."""
+    event = read_body(call.request, EventBody) if call.request.body else EventBody()
+    given: dict[str, Any] = {
+        name: value
+        for name in ("name", "channel", "socket_id", "info")
+        if getattr(event, name) is None and (value := _parameter(call.signed, name)) is not None
+    }
+    if not event.data and (data := _parameter(call.signed, "data")) is not None:
+        given["data"] = msgspec.Raw(msgspec.json.encode(data))
+    if event.channels is None and (names := call.signed.parameters_of("channels[]")):
+        given["channels"] = names
+    return msgspec.structs.replace(event, **given) if given else event
+
+
+def _parameter(signed: Signed, name: str) -> str | None:
+    return next(iter(signed.parameters_of(name)), None)
+
+
+def _channels(call: Call, event: EventBody) -> tuple[ChannelName, ...]:
+    """All channels of an event, each once."""
+    names = event.channels or ()
     if event.channel is not None:
         names = (*names, event.channel)
-    if len(names) > MAX_CHANNELS:
-        raise Refusal("too_many_channels", field="channels", limit=MAX_CHANNELS)
+    if len(names) > call.app.max_channels:
+        raise Refusal("too_many_channels", field="channels", limit=call.app.max_channels)
     if not names:
         raise Refusal("bad_message", field="channels", detail="no channel is named")
-    return tuple(dict.fromkeys(validate_channel(name) for name in names))
+    return tuple(dict.fromkeys(_name(call, name) for name in names))
 
 
-def _one_channel(event: EventBody) -> ChannelName:
+def _name(call: Call, name: str) -> ChannelName:
+    return validate_channel(name, max_length=call.app.max_channel_name)
+
+
+def _one_channel(call: Call, event: EventBody) -> ChannelName:
     if event.channel is None:
         raise Refusal("bad_message", field="channel", detail="each event of a batch names its one channel")
-    return validate_channel(event.channel)
+    return _name(call, event.channel)
 
 
-def _messages(call: Call, event: EventBody, names: Iterable[ChannelName]) -> list[Message]:
-    """One message for each channel, all with the same data."""
-    name = validate_event(event.name)
-    data = data_from_raw(bytes(event.data))
+def _messages(
+    call: Call, event: EventBody, names: Iterable[ChannelName], *, data: bytes | None = None
+) -> list[Message]:
+    """One message for each channel, all with the same data: that of the event, where none is given."""
+    if event.name is None:
+        raise Refusal("bad_message", field="name", detail="is missing")
+    name = validate_event(event.name, max_length=call.app.max_event_name)
+    if data is None:
+        if not event.data:
+            raise Refusal("bad_message", field="data", detail="is missing")
+        data = data_from_raw(bytes(event.data))
     limit = call.app.max_data_bytes
     if len(data) > limit:
         raise Refusal(
@@ -236,12 +194,25 @@ async def list_channels(call: Call) -> Response:
 async def show_channel(call: Call) -> Response:
     """`GET /apps/{app_id}/channels/{channel}`."""
     name = call.channel()
-    wanted = _attributes(call.signed.parameter("info"))
+    wanted = _attributes(call.signed.parameter("info"), CHANNEL_INFO)
     if "user_count" in wanted and not is_presence(name):
         raise Refusal("not_presence", field="info", detail="user_count is for presence channels")
+    if "cache" in wanted and not is_cache(name):
+        raise Refusal("bad_request", field="info", detail="cache is for cache channels")
     view = await call.host.channel(call.app.id, name)
     occupied = view is not None and view.subscriptions > 0
-    return json_response({"occupied": occupied, **_counts(view or _empty(name), wanted)})
+    told: dict[str, Any] = {"occupied": occupied, **_counts(view or _empty(name), wanted)}
+    if "cache" in wanted:
+        told["cache"] = await _cache(call, name)
+    return json_response(told)
+
+
+async def _cache(call: Call, name: ChannelName) -> dict[str, Any] | None:
+    """What a cache channel keeps: the data as it was published, and for how many seconds more."""
+    cached = await call.host.cached(call.app.id, name)
+    if cached is None:
+        return None
+    return {"data": msgspec.Raw(text_of(cached.data)), "ttl": int(cached.seconds)}
 
 
 async def list_users(call: Call) -> Response:
@@ -253,12 +224,25 @@ async def list_users(call: Call) -> Response:
     return json_response({"users": [{"id": member.user} for member in members]})
 
 
-def _attributes(info: str | None) -> frozenset[str]:
-    """The attributes asked for. Raises Refusal `bad_request` for one that is not known."""
+async def terminate_connections(call: Call) -> Response:
+    """`POST /apps/{app_id}/users/{user_id}/terminate_connections`: ends exactly those signed in as the user.
+
+    The Python SDK leaves `/apps/{app_id}` out; its key says which app it means.
+    """
+    user = call.request.params["user_id"]
+    if USER_PATTERN.match(user) is None:
+        detail = "a user id has 1 to 128 characters on one line"
+        raise Refusal("bad_request", field="user_id", detail=detail, limit=MAX_USER_ID)
+    call.host.terminate(call.app.id, UserId(user))
+    return json_response({})
+
+
+def _attributes(info: str | None, known: frozenset[str] = COUNTS) -> frozenset[str]:
+    """The attributes asked for. Raises Refusal `bad_request` for one that is not known there."""
     wanted = frozenset(name.strip() for name in (info or "").split(",")) - {""}
-    unknown = sorted(wanted - CHANNEL_INFO)
+    unknown = sorted(wanted - known)
     if unknown:
-        detail = f"no attribute {unknown[0][:64]!r}; there are user_count and subscription_count"
+        detail = f"no attribute {unknown[0][:64]!r} here; there are {', '.join(sorted(known))}"
         raise Refusal("bad_request", field="info", detail=detail)
     return wanted
 
@@ -281,11 +265,16 @@ def _empty(name: ChannelName) -> ChannelView:
     return ChannelView(name=name, subscriptions=0)
 
 
-ROUTES: Final = (
-    Route("POST", "/apps/{app_id}/events", _endpoint(publish_event)),
-    Route("POST", "/apps/{app_id}/batch_events", _endpoint(publish_batch)),
-    Route("GET", "/apps/{app_id}/channels", _endpoint(list_channels)),
-    Route("GET", "/apps/{app_id}/channels/{channel}", _endpoint(show_channel)),
-    Route("GET", "/apps/{app_id}/channels/{channel}/users", _endpoint(list_users)),
+_ENDPOINTS: Final = (
+    Route("POST", "/apps/{app_id}/events", endpoint(publish_event)),
+    Route("POST", "/apps/{app_id}/batch_events", endpoint(publish_batch)),
+    Route("POST", "/apps/{app_id}/channels/{channel}/events", endpoint(publish_old)),
+    Route("GET", "/apps/{app_id}/channels", endpoint(list_channels)),
+    Route("GET", "/apps/{app_id}/channels/{channel}", endpoint(show_channel)),
+    Route("GET", "/apps/{app_id}/channels/{channel}/users", endpoint(list_users)),
+    Route("POST", "/apps/{app_id}/users/{user_id}/terminate_connections", endpoint(terminate_connections)),
+    Route("POST", "/users/{user_id}/terminate_connections", endpoint(terminate_connections)),
 )
-"""All endpoints of the API that are served."""
+
+ROUTES: Final = (*_ENDPOINTS, openapi_route(_ENDPOINTS))
+"""All endpoints of the API, and the document that describes them."""

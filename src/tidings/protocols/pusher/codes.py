@@ -16,6 +16,13 @@ MAX_CLOSE_REASON: Final = 123
 CLIENT_EVENT_RATE: Final = 4301
 """Told in `pusher:error` only. As a close code the client would never return."""
 
+WATCHLIST_LIMIT: Final = 4302
+"""Told in `pusher:error` only, as 4301 is."""
+
+NOT_AUTHORIZED: Final = 4009
+"""As a close code it is for good. In the `pusher:error` of a sign-in it is only the reason: the connection stays, so
+that a user whose proof failed keeps the public channels, and may sign in again."""
+
 UNSUPPORTED_PROTOCOL: Final = 4007
 BAD_VERSION: Final = 4006
 NO_PROTOCOL: Final = 4008
@@ -34,6 +41,9 @@ CLOSE_CODES: Final[dict[str, int]] = {
     "ended": 4009,  # what terminate_connections does at Pusher
     "frame_too_large": 1009,  # the WebSocket's own; clients return after a second
     "app_gone": 4001,
+    "app_off": 4003,
+    "app_full": 4100,  # the soft quota: clients come back after a second, and find room when others have left
+    "quota_reached": 4004,  # the hard one, by the app's own choice: for good
     "bad_protocol": UNSUPPORTED_PROTOCOL,
 }
 """Every entry of the catalogue that ends a connection."""
@@ -57,10 +67,16 @@ def close_code(disconnect: Disconnect) -> tuple[int, str]:
 
 
 def error_code(refusal: Refusal, command: str) -> int | None:
-    """The `code` of a `pusher:error`: 4301 for client events above their rate, else none.
+    """The `code` of a `pusher:error`: 4301 for client events above their rate, 4302 for a watchlist above its length,
+    4009 for a sign-in that is refused, else none.
 
-    None is deliberate: pysher takes a number from 4000 to 4299 here for the end of the connection and hangs up.
+    None is deliberate: pysher takes a number from 4000 to 4299 here for the end of the connection and hangs up. It
+    knows no sign-in, so it never sees 4009; those who do (pusher-js, Swift, Java) tell it and stay connected.
     """
+    if refusal.name == "watchlist_too_long":
+        return WATCHLIST_LIMIT
+    if command == "signin":
+        return NOT_AUTHORIZED
     if refusal.name == "rate_limited" and command == "publish":
         return CLIENT_EVENT_RATE
     return None

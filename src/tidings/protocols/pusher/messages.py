@@ -70,6 +70,21 @@ class MemberData(msgspec.Struct, frozen=True):
     user_info: msgspec.Raw = msgspec.Raw(b"null")
 
 
+class SignInData(msgspec.Struct, frozen=True):
+    """`data` of `pusher:signin`."""
+
+    auth: str
+    user_data: str
+
+
+class UserData(msgspec.Struct, frozen=True):
+    """The text of `user_data`. A numeric id becomes text, in the watchlist too."""
+
+    id: str | int
+    user_info: msgspec.Raw = msgspec.Raw(b"null")
+    watchlist: tuple[str | int, ...] | None = None
+
+
 T = TypeVar("T")
 
 
@@ -199,7 +214,7 @@ class PusherEncoder:
         if message.kind == "client":
             sender = b"" if message.user is None else b',"user_id":' + _literal(message.user)
             return make_frame(message.event, text_of(message.data), message.channel, extra=sender)
-        return _presence_frame(message)
+        return _internal_frame(message)
 
 
 def _place(message: Message) -> bytes:
@@ -213,7 +228,10 @@ def _place(message: Message) -> bytes:
     )
 
 
-def _presence_frame(message: Message) -> bytes:
+def _internal_frame(message: Message) -> bytes:
+    if message.kind == "count":
+        count = stringified({"subscription_count": msgspec.Raw(message.data)})
+        return make_frame("pusher_internal:subscription_count", count, message.channel)
     if message.kind == "joined":
         member = {"user_id": message.user, "user_info": msgspec.Raw(message.data)}
         return make_frame("pusher_internal:member_added", stringified(member), message.channel)

@@ -21,6 +21,15 @@ CHANNEL_PATTERN: Final = re.compile(r"[-A-Za-z0-9_=@,.;]+\Z")
 
 CLIENT_PREFIX: Final = "client-"
 
+SERVER_TO_USER: Final = "#server-to-user-"
+"""Before a user's id: the channel of that user alone. The only name with `#` that anybody outside may say."""
+
+MAX_USER_ID: Final = 128
+"""Characters (pusher.md 1.8)."""
+
+USER_PATTERN: Final = re.compile(rf"[^\x00-\x1f\x7f\ud800-\udfff]{{1,{MAX_USER_ID}}}\Z")
+"""A user's id as part of a channel name: any text on one line."""
+
 RESERVED_EVENTS: Final = ("pusher:", "pusher_internal:", "tidings:", "phx_")
 """What only a server says. A publisher who could send these would speak in the server's name."""
 
@@ -32,6 +41,7 @@ class ChannelTraits(msgspec.Struct, frozen=True):
     presence: bool = False
     client_events: bool = False
     cache: bool = False
+    owner: str | None = None
 
 
 _PREFIXES: Final = (
@@ -51,10 +61,23 @@ _PUBLIC: Final = ChannelTraits()
 
 def default_options(name: str) -> ChannelTraits:
     """What a channel of this name allows before any setting is laid over it (pusher.md 1.7)."""
+    if name.startswith("#"):
+        return ChannelTraits(require_auth=True, owner=user_of(name) or "")
     for prefix, options in _PREFIXES:
         if name.startswith(prefix):
             return options
     return _PUBLIC
+
+
+def user_of(name: str) -> str | None:
+    """The user whose own channel this is (pusher.md 1.11); None for every other name."""
+    user = name.removeprefix(SERVER_TO_USER)
+    return user if user != name and USER_PATTERN.match(user) is not None else None
+
+
+def is_cache(name: str) -> bool:
+    """True for a channel that keeps its last event."""
+    return default_options(name).cache
 
 
 def is_presence(name: str) -> bool:
@@ -70,13 +93,15 @@ def is_encrypted(name: str) -> bool:
 def validate_channel(name: str, *, max_length: int = MAX_CHANNEL_NAME) -> ChannelName:
     """Return the name as a channel's.
 
-    Raises Refusal `bad_channel` when it is empty, longer than `max_length` characters, reserved (`#`) or holds another
-    character than the allowed ones (pusher.md 1.6).
+    Raises Refusal `bad_channel` when it is empty, longer than `max_length` characters, reserved (`#`, but for a user's
+    own channel) or holds another character than the allowed ones (pusher.md 1.6).
     """
     if len(name) > max_length:
         raise Refusal(
             "bad_channel", field="channel", detail="the name has too many characters", limit=max_length
         )
+    if user_of(name) is not None:
+        return ChannelName(name)
     if name.startswith("#"):
         raise Refusal("bad_channel", field="channel", detail="names that begin with # are reserved")
     if CHANNEL_PATTERN.match(name) is None:

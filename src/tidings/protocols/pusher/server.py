@@ -1,7 +1,7 @@
 """The server's side of one Pusher conversation. Holds no subscriptions and no rights: those are the node's.
 
-    receive:  pusher:subscribe, pusher:unsubscribe, pusher:ping, pusher:pong, client-…   → commands
-    push:     everything the server may say                                              → frames
+    receive:  pusher:signin, :subscribe, :unsubscribe, :ping, :pong, client-…   → commands
+    push:     everything the server may say                                     → frames
 
 Whatever a client sends ends as a command or a `Refusal`; no other exception leaves `receive`.
 """
@@ -23,6 +23,7 @@ from tidings.protocols.pusher import codes
 from tidings.protocols.pusher.messages import (
     ENCODER,
     ClientFrame,
+    SignInData,
     SubscribeData,
     UnsubscribeData,
     data_from_raw,
@@ -34,21 +35,19 @@ from tidings.protocols.pusher.messages import (
 from tidings.protocols.pusher.names import (
     CLIENT_PREFIX,
     MAX_CHANNEL_NAME,
+    MAX_EVENT_NAME,
     default_options,
     is_encrypted,
     validate_channel,
     validate_event,
 )
-from tidings.protocols.pusher.signatures import PusherSignature
+from tidings.protocols.pusher.signatures import MAX_AUTH, PusherSignature, PusherUserSignature
 from tidings.pushes import Encoder
 
 PROTOCOLS: Final = ("5", "6", "7")
 
 MAX_CLIENT_EVENT: Final = 10 * 1024
 """Bytes of a client event's data (pusher.md 1.9): they are not paid for by the application's own server."""
-
-MAX_AUTH: Final = 256
-"""Characters of `auth`: a key and 64 hexadecimal digits."""
 
 MAX_CHANNEL_DATA: Final = 8 * 1024
 """Characters of `channel_data`, which is signed whole before it is looked into."""
@@ -87,7 +86,7 @@ class PusherServer:
     """One client's conversation, as `protocols.base.WireProtocol` asks.
 
     client_events: whether the app lets clients publish. max_depth: levels of JSON in `data`.
-    max_channel_name: characters. max_client_event: bytes of a client event's data.
+    max_channel_name, max_event_name: characters. max_client_event: bytes of a client event's data.
     """
 
     name: ClassVar[str] = "pusher"
@@ -102,11 +101,13 @@ class PusherServer:
         client_events: bool,
         max_depth: int = MAX_DEPTH,
         max_channel_name: int = MAX_CHANNEL_NAME,
+        max_event_name: int = MAX_EVENT_NAME,
         max_client_event: int = MAX_CLIENT_EVENT,
     ) -> None:
         self._client_events = client_events
         self._max_depth = max_depth
         self._max_channel_name = max_channel_name
+        self._max_event_name = max_event_name
         self._max_client_event = max_client_event
 
     # ── from the client
@@ -151,7 +152,8 @@ class PusherServer:
         if len(data) > self._max_client_event:
             detail = "a client event has too many bytes of data"
             raise Refusal("message_too_large", field="data", detail=detail, limit=self._max_client_event)
-        return commands.Publish(channel=channel, event=validate_event(frame.event), data=data, client=True)
+        event = validate_event(frame.event, max_length=self._max_event_name)
+        return commands.Publish(channel=channel, event=event, data=data, client=True)
 
     def _ping(self, frame: ClientFrame) -> Command:
         return commands.Ping()
@@ -160,9 +162,8 @@ class PusherServer:
         return commands.Pong()
 
     def _sign_in(self, frame: ClientFrame) -> Command:
-        raise Refusal(
-            "unknown_command", field="event", detail="pusher:signin is not spoken by this server yet"
-        )
+        data = self._data(frame, SignInData)
+        return commands.SignIn(credential=PusherUserSignature(data.auth, data.user_data))
 
     def _data(self, frame: ClientFrame, kind: type[T]) -> T:
         return read_json(bytes(frame.data), kind, max_depth=self._max_depth)
@@ -237,6 +238,26 @@ def _reset(push: pushes.Reset) -> tuple[bytes, ...]:
     return tuple(make_frame("tidings:reset", data, channel) for channel in push.channels)
 
 
+def _signed_in(push: pushes.SignedIn) -> tuple[bytes, ...]:
+    """`user_data` with an id that is text: pusher-js takes no other (pusher.md 8.1, trap 8)."""
+    fields = msgspec.json.decode(push.data, type=dict[str, msgspec.Raw])
+    fields["id"] = msgspec.Raw(msgspec.json.encode(push.user))
+    user_data = msgspec.json.encode(fields).decode()
+    return (make_frame("pusher:signin_success", stringified({"user_data": user_data})),)
+
+
+def _cache_miss(push: pushes.CacheMiss) -> tuple[bytes, ...]:
+    """Without `data`, as pusher.md 1.3 has it."""
+    channel = msgspec.json.encode(push.channel)
+    return (b'{"event":"pusher:cache_miss","channel":' + channel + b"}",)
+
+
+def _watchlist(push: pushes.WatchlistChanged) -> tuple[bytes, ...]:
+    told = (("online", push.online), ("offline", push.offline))
+    events = [{"name": name, "user_ids": users} for name, users in told if users]
+    return (make_frame("pusher_internal:watchlist_events", stringified({"events": events})),)
+
+
 def _refused(push: pushes.Refused) -> tuple[bytes, ...]:
     refusal = push.refusal
     channel = push.channel
@@ -273,6 +294,9 @@ _WRITERS: Final[dict[type, Callable[[Any], tuple[bytes, ...]]]] = {
     pushes.Unsubscribed: _unsubscribed,
     pushes.Delivered: _delivered,
     pushes.Reset: _reset,
+    pushes.SignedIn: _signed_in,
+    pushes.CacheMiss: _cache_miss,
+    pushes.WatchlistChanged: _watchlist,
     pushes.Accepted: _silence,
     pushes.Refused: _refused,
     pushes.Answer: _pong,

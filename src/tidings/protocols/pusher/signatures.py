@@ -14,22 +14,28 @@ from typing import Final
 
 import msgspec
 
-from tidings.commands import Grant
+from tidings.commands import Grant, UserGrant
 from tidings.errors import Refusal
 from tidings.ids import SESSION_ID_PATTERN, ChannelName, SessionId, UserId
 from tidings.presence import Member
 from tidings.protocols.http import Request
-from tidings.protocols.pusher.messages import MemberData, read_json, to_bytes
-from tidings.protocols.pusher.names import is_presence, validate_channel
+from tidings.protocols.pusher.messages import MemberData, UserData, read_json, to_bytes
+from tidings.protocols.pusher.names import MAX_USER_ID, USER_PATTERN, is_presence, user_of, validate_channel
 
 CLOCK_WINDOW: Final = 600
 """Seconds that a request's clock may differ from ours (pusher.md 3.1)."""
 
-MAX_USER_ID: Final = 128
-"""Characters (pusher.md 1.8)."""
-
 MAX_USER_INFO: Final = 1024
 """Bytes of raw JSON. Every newcomer is sent that of all members."""
+
+MAX_WATCHLIST: Final = 100
+"""Users that one connection may watch (pusher.md 1.12). Those beyond are passed over."""
+
+MAX_USER_DATA: Final = 32 * 1024
+"""Characters of a sign-in's `user_data`, which is signed whole before it is looked into: a full watchlist fits."""
+
+MAX_AUTH: Final = 256
+"""Characters of `auth`: a key and 64 hexadecimal digits."""
 
 _TIMESTAMP: Final = re.compile(r"[0-9]{1,12}\Z")
 _NOBODY: Final = "the secret of no app"
@@ -65,7 +71,8 @@ def channel_text(session: SessionId, channel: str, channel_data: str | None = No
     either would make this the signed text of another channel.
     """
     _check_session(session)
-    validate_channel(channel)
+    if user_of(validate_channel(channel)) is not None:
+        raise Refusal("bad_channel", field="channel", detail="no signature opens a user's own channel")
     text = f"{session}:{channel}"
     return text if channel_data is None else f"{text}:{channel_data}"
 
@@ -88,24 +95,65 @@ class PusherSignature(msgspec.Struct, frozen=True):
     channel_data: str | None = None
 
     def verify(self, secrets: Mapping[str, str], session: SessionId, channel: ChannelName) -> Grant:
-        """Check the proof; on a presence channel the grant holds the user and the member.
+        """Check the proof; on a presence channel the grant holds the user and the member, where one was signed.
 
-        Raises Refusal `bad_signature`, and for a presence channel without proper member data `bad_message`,
-        `bad_json`, `too_deep` or `member_too_large`.
+        Without channel data the member is whoever the connection is signed in as (1.8): that the node knows.
+        Raises Refusal `bad_signature`, and for channel data that is not proper `bad_message`, `bad_json`, `too_deep`
+        or `member_too_large`.
         """
         key, _, signature = self.auth.partition(":")
         if not verify(secrets, key, channel_text(session, channel, self.channel_data), signature):
             raise Refusal(
                 "bad_signature", field="auth", detail="the signature does not fit socket id and channel"
             )
-        if not is_presence(channel):
+        if not is_presence(channel) or self.channel_data is None:
             return Grant()
-        if self.channel_data is None:
-            raise Refusal(
-                "bad_message", field="channel_data", detail="a presence channel needs it, with a user_id"
-            )
         member = read_member(self.channel_data)
         return Grant(user=member.user, member=member)
+
+
+class PusherUserSignature(msgspec.Struct, frozen=True):
+    """The proof sent with `pusher:signin`: `auth` is `key:signature`, `user_data` the signed text (pusher.md 3.3)."""
+
+    auth: str
+    user_data: str
+
+    def verify(self, secrets: Mapping[str, str], session: SessionId) -> UserGrant:
+        """Check the proof and read the user. Raises Refusal `bad_signature`, or as `read_user` does."""
+        if len(self.auth) > MAX_AUTH or len(self.user_data) > MAX_USER_DATA:
+            detail = "it has too many characters"
+            field, limit = ("auth", MAX_AUTH) if len(self.auth) > MAX_AUTH else ("user_data", MAX_USER_DATA)
+            raise Refusal("bad_signature", field=field, detail=detail, limit=limit)
+        key, _, signature = self.auth.partition(":")
+        if not verify(secrets, key, user_text(session, self.user_data), signature):
+            raise Refusal(
+                "bad_signature", field="auth", detail="the signature does not fit socket id and user data"
+            )
+        return read_user(self.user_data)
+
+
+def read_user(user_data: str) -> UserGrant:
+    """Read the user out of signed user data (pusher.md 1.11, 1.12). A numeric id becomes text.
+
+    Raises Refusal `bad_json`, `too_deep`, `bad_message` or `member_too_large`.
+    """
+    raw = to_bytes(user_data)
+    data = read_json(raw, UserData)
+    user = str(data.id)
+    if USER_PATTERN.match(user) is None:
+        detail = "a user id has 1 to 128 characters on one line"
+        raise Refusal("bad_message", field="user_data.id", detail=detail, limit=MAX_USER_ID)
+    info = bytes(data.user_info)
+    if len(info) > MAX_USER_INFO:
+        raise Refusal("member_too_large", field="user_data.user_info", limit=MAX_USER_INFO)
+    watched = tuple(dict.fromkeys(UserId(str(other)) for other in data.watchlist or ()))
+    return UserGrant(
+        user=UserId(user),
+        data=raw,
+        info=info,
+        watchlist=watched[:MAX_WATCHLIST],
+        watchlist_cut=len(watched) > MAX_WATCHLIST,
+    )
 
 
 def read_member(channel_data: str) -> Member:

@@ -23,6 +23,7 @@ from tidings.protocols.sse.events import PADDING, PING, write_event, write_retry
 from tidings.pushes import (
     Accepted,
     Answer,
+    CacheMiss,
     Delivered,
     Encoder,
     Goodbye,
@@ -30,8 +31,10 @@ from tidings.pushes import (
     Push,
     Refused,
     Reset,
+    SignedIn,
     Subscribed,
     Unsubscribed,
+    WatchlistChanged,
     Welcome,
 )
 
@@ -61,6 +64,8 @@ OWN_NAMES: Final = frozenset(
         "reply",
         "joined",
         "left",
+        "subscription_count",
+        "cache_miss",
         "goodbye",
         "open",
         "error",
@@ -165,6 +170,8 @@ class SseEncoder:
             return write_event(encode_message(message), id=position)
         if message.kind == "joined" or message.kind == "left":
             return write_event(encode_message(message), event=message.kind)
+        if message.kind == "count":
+            return write_event(encode_message(message), event="subscription_count")
         return write_event(message.data, event=event_name(message.event), id=position)
 
 
@@ -236,7 +243,9 @@ class SseServer:
                 return [self._heartbeat]
             case Goodbye():
                 return [write_retry(self._wait(push.disconnect)) + self._own(push, "goodbye")]
-            case Accepted() | Answer():
+            case CacheMiss():
+                return [self._own(push, "cache_miss")]
+            case Accepted() | Answer() | SignedIn() | WatchlistChanged():
                 return []
 
     def _opening(self, welcome: Welcome) -> bytes:

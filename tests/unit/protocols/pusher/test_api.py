@@ -14,12 +14,13 @@ from tidings.errors import Refusal
 from tidings.ids import AppId, ChannelName, UserId
 from tidings.messages import Message, Position
 from tidings.presence import Member
-from tidings.protocols.http import ChannelView, Host, Request, Response
-from tidings.protocols.pusher.api import MAX_BATCH, MAX_CHANNELS, ROUTES
+from tidings.protocols.http import Cached, ChannelView, Host, Request, Response
+from tidings.protocols.pusher.api import ROUTES
 from tidings.protocols.pusher.messages import text_of
 from tidings.protocols.pusher.signatures import body_md5, request_text, sign
 
 NOW = 1_700_000_000
+MAX_CHANNELS, MAX_BATCH = 5, 3
 
 
 class App(msgspec.Struct, frozen=True):
@@ -27,6 +28,10 @@ class App(msgspec.Struct, frozen=True):
     secrets: Mapping[str, str] = msgspec.field(default_factory=lambda: {"key": "secret"})
     enabled: bool = True
     max_data_bytes: int = 1000
+    max_channel_name: int = 200
+    max_event_name: int = 200
+    max_channels: int = MAX_CHANNELS
+    max_batch: int = MAX_BATCH
 
 
 class MemoryHost:
@@ -37,9 +42,16 @@ class MemoryHost:
         self.signatures: dict[str, str | None] = {}
         self.views: dict[str, ChannelView] = {}
         self.error: Refusal | None = None
+        self.kept: dict[str, Cached] = {}
+        self.ended: list[str] = []
 
     def app(self, app_id: str) -> App:
         if app_id != "1001":
+            raise Refusal("unknown_app")
+        return App()
+
+    def app_of(self, key: str) -> App:
+        if key != "key":
             raise Refusal("unknown_app")
         return App()
 
@@ -70,6 +82,12 @@ class MemoryHost:
     async def members(self, app: AppId, name: ChannelName) -> Sequence[Member]:
         return [Member(UserId("7")), Member(UserId("8"))]
 
+    async def cached(self, app: AppId, name: ChannelName) -> Cached | None:
+        return self.kept.get(name)
+
+    def terminate(self, app: AppId, user: UserId) -> None:
+        self.ended.append(user)
+
     def occupy(self, name: str, subscriptions: int, users: int | None = None) -> None:
         self.views[name] = ChannelView(name=ChannelName(name), subscriptions=subscriptions, users=users)
 
@@ -95,7 +113,7 @@ async def ask(
     app: str = "1001",
 ) -> Response:
     """Sign and send a request the way the SDKs do."""
-    full = f"/apps/{app}/{path}"
+    full = f"/apps/{app}/{path}" if app else f"/{path}"
     raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
     pairs = [("auth_key", "key"), ("auth_timestamp", str(NOW)), ("auth_version", "1.0")]
     pairs += [*(query or {}).items(), *([("body_md5", body_md5(raw))] if raw else [])]
@@ -314,7 +332,100 @@ async def test_errors_are_a_line_of_text(host: MemoryHost) -> None:
     assert response.body.endswith(b"\n")
 
 
+# ── the old path, and what may stand in the query
+
+
+async def test_the_old_path_takes_the_body_as_data_and_answers_202(host: MemoryHost) -> None:
+    query = {"name": "said", "socket_id": "12.34"}
+    response = await ask(host, "POST", "channels/room/events", body=b"hello", query=query)
+    assert (response.status, response.body) == (202, b"{}")
+    (message,) = host.messages
+    assert (message.channel, message.event, message.data) == ("room", "said", b'"hello"')
+    assert message.origin is not None
+    assert message.origin.session == "12.34"
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "status"),
+    [
+        ({}, b"x", 400),
+        ({"name": ""}, b"x", 400),
+        ({"name": "pusher:error"}, b"x", 400),
+        ({"name": "said"}, b"\xff", 400),
+        ({"name": "said"}, b"x" * 1001, 413),
+        ({"name": "said", "socket_id": "1:1"}, b"x", 400),
+    ],
+)
+async def test_a_wrong_old_request_is_refused(
+    host: MemoryHost, query: dict[str, str], body: bytes, status: int
+) -> None:
+    response = await ask(host, "POST", "channels/room/events", body=body, query=query)
+    assert (response.status, host.published) == (status, [])
+
+
+async def test_what_the_body_leaves_out_may_stand_in_the_query(host: MemoryHost) -> None:
+    query = {
+        "name": "said",
+        "data": "{}",
+        "channels[]": "a",
+        "socket_id": "1.2",
+        "info": "subscription_count",
+    }
+    response = await ask(host, "POST", "events", query=query)
+    assert json.loads(response.body) == {"channels": {"a": {"subscription_count": 0}}}
+    (message,) = host.messages
+    assert (message.event, message.data, message.origin is not None) == ("said", b"{}", True)
+
+
+async def test_the_body_goes_before_the_query(host: MemoryHost) -> None:
+    query = {"name": "other", "channel": "b", "data": "1"}
+    await ask(host, "POST", "events", body=event("a"), query=query)
+    assert [(message.channel, message.event, message.data) for message in host.messages] == [
+        ("a", "said", b"{}")
+    ]
+
+
+# ── users
+
+
+async def test_terminating_names_the_user_and_answers_an_empty_object(host: MemoryHost) -> None:
+    for body in (None, b"{}"):
+        response = await ask(host, "POST", "users/7 a/terminate_connections", body=body)
+        assert (response.status, response.body) == (200, b"{}")
+    assert host.ended == ["7 a", "7 a"]
+
+
+async def test_the_python_sdk_leaves_the_app_out_of_the_path(host: MemoryHost) -> None:
+    response = await ask(host, "POST", "users/7/terminate_connections", body=b"{}", app="")
+    assert (response.status, response.body, host.ended) == (200, b"{}", ["7"])
+    response = await ask(host, "POST", "users/8/terminate_connections", body=b"{}", app="", secret="wrong")
+    assert (told(response), host.ended) == ((401, "bad_signature"), ["7"])
+    unsigned = Request(method="POST", path="/users/8/terminate_connections")
+    assert (await send(host, unsigned)).status == 404
+
+
+async def test_a_user_id_that_cannot_be_is_refused(host: MemoryHost) -> None:
+    for user in ("x" * 129, "a\nb"):
+        response = await ask(host, "POST", f"users/{user}/terminate_connections")
+        assert told(response) == (400, "bad_request")
+    assert host.ended == []
+
+
+async def test_publishing_to_a_user_is_an_ordinary_publish(host: MemoryHost) -> None:
+    assert (await publish(host, channel="#server-to-user-7")).status == 200
+    assert told(await publish(host, channel="#users-7")) == (400, "bad_channel")
+
+
 # ── asking
+
+
+async def test_a_cache_channel_tells_what_it_keeps(host: MemoryHost) -> None:
+    host.kept["cache-a"] = Cached(data=b'{"a": 1}', seconds=12.7)
+    host.occupy("cache-a", 1)
+    response = await ask(host, "GET", "channels/cache-a", query={"info": "cache"})
+    assert json.loads(response.body) == {"occupied": True, "cache": {"data": '{"a": 1}', "ttl": 12}}
+    response = await ask(host, "GET", "channels/cache-b", query={"info": "cache"})
+    assert json.loads(response.body) == {"occupied": False, "cache": None}
 
 
 async def test_channels_lists_the_occupied_ones_below_a_prefix(host: MemoryHost) -> None:
@@ -351,6 +462,9 @@ async def test_a_presence_channel_tells_its_users(host: MemoryHost) -> None:
         ("channels/a", "user_count", "not_presence"),
         ("channels/a", "weather", "bad_request"),
         ("channels/a b", "", "bad_channel"),
+        ("channels/a", "cache", "bad_request"),
+        ("channels", "cache", "bad_request"),
+        ("channels", "subscription_count,weather", "bad_request"),
         ("channels/a/users", "", "not_presence"),
         ("channels/presence-a*/users", "", "bad_channel"),
     ],

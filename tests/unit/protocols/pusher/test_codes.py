@@ -14,7 +14,7 @@ from tidings.protocols.pusher.codes import (
     error_code,
 )
 
-FOR_GOOD = {"app_gone", "bad_protocol", "not_signed_in", "ended"}
+FOR_GOOD = {"app_gone", "app_off", "bad_protocol", "not_signed_in", "ended", "quota_reached"}
 """The ends after which pusher-js must not try again."""
 
 DISCONNECTS = [name for name, reason in CATALOGUE.items() if reason.code >= 300]

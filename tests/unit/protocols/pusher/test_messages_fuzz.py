@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fuzz.fuzz_pusher import TARGETS, one_input, read_body, read_frame, read_published
+from fuzz.fuzz_pusher import TARGETS, one_input, read_body, read_frame, read_published, read_user_data
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -66,6 +66,16 @@ def test_published_json_comes_back_exactly(value: Any, ascii_only: bool) -> None
 @given(st.lists(EVENT_BODIES, max_size=3), st.booleans())
 def test_bodies_that_are_nearly_right_are_understood_or_refused(batch: Any, ascii_only: bool) -> None:
     read_body(encoded({"batch": batch}, ascii_only=ascii_only))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.fixed_dictionaries(
+        {}, optional={"id": VALUES, "user_info": VALUES, "watchlist": st.lists(VALUES) | VALUES}
+    )
+)
+def test_user_data_that_is_nearly_right_is_understood_or_refused(value: Any) -> None:
+    read_user_data(json.dumps(value))
 
 
 @pytest.mark.parametrize("target", TARGETS)

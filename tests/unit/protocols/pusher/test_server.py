@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tidings import commands, pushes
-from tidings.commands import Subscribe
+from tidings.commands import SignIn, Subscribe
 from tidings.errors import Disconnect, Refusal, Unsubscription
 from tidings.ids import ChannelName, SessionId, UserId
 from tidings.messages import Message, Position
@@ -16,14 +16,13 @@ from tidings.presence import Member
 from tidings.protocols.base import WireProtocol
 from tidings.protocols.pusher.codes import close_code
 from tidings.protocols.pusher.server import (
-    MAX_AUTH,
     MAX_CHANNEL_DATA,
     MAX_CLIENT_EVENT,
     PusherServer,
     SubscriptionRefusal,
     check_protocol,
 )
-from tidings.protocols.pusher.signatures import PusherSignature
+from tidings.protocols.pusher.signatures import MAX_AUTH, PusherSignature, PusherUserSignature
 
 HEAD = Position("1f2e3d4c", 42)
 ROOM = ChannelName("private-room")
@@ -113,7 +112,7 @@ def test_a_bad_subscription_names_its_channel_in_the_answer(server: PusherServer
         ({"channel": "a", "auth": "x" * (MAX_AUTH + 1)}, "bad_signature"),
         ({"channel": "a", "auth": "x", "channel_data": "x" * (MAX_CHANNEL_DATA + 1)}, "member_too_large"),
         ({"channel": "x" * 201}, "bad_channel"),
-        ({"channel": "#server-to-user-1"}, "bad_channel"),
+        ({"channel": "#users-1"}, "bad_channel"),
     ],
 )
 def test_what_is_too_long_or_reserved_is_no_subscription(
@@ -155,12 +154,46 @@ def test_what_is_not_understood_is_refused_and_nothing_else_is_raised(
     assert len(server.push(pushes.Refused(command="", refusal=refusal))) == 1
 
 
-def test_signing_in_is_refused_by_its_name(server: PusherServer) -> None:
-    refusal = refused(server, frame("pusher:signin", {"auth": "k:s", "user_data": "{}"}))
-    (answer,) = said(server, pushes.Refused(command="", refusal=refusal))
-    assert answer["event"] == "pusher:error"
-    assert "pusher:signin" in answer["data"]["message"]
-    assert answer["data"]["code"] is None
+def test_signing_in_hands_the_proof_to_the_node_unread(server: PusherServer) -> None:
+    (command,) = server.receive(frame("pusher:signin", {"auth": "k:s", "user_data": "no json"}))
+    assert command == SignIn(credential=PusherUserSignature("k:s", "no json"))
+
+
+@pytest.mark.parametrize(
+    ("signed", "told"),
+    [
+        (b'{"id":"7"}', {"id": "7"}),
+        (b'{"id":7,"user_info":{"a":[1.0]}}', {"id": "7", "user_info": {"a": [1.0]}}),
+    ],
+)
+def test_signin_success_holds_a_text_whose_id_is_text(
+    server: PusherServer, signed: bytes, told: dict[str, Any]
+) -> None:
+    (answer,) = said(server, pushes.SignedIn(user=UserId("7"), data=signed))
+    assert answer["event"] == "pusher:signin_success"
+    assert json.loads(json.loads(answer["data"])["user_data"]) == told
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"), [("bad_signature", 4009), ("forbidden", 4009), ("watchlist_too_long", 4302)]
+)
+def test_a_refused_sign_in_is_an_error_with_a_number(server: PusherServer, reason: str, code: int) -> None:
+    (answer,) = said(server, pushes.Refused(command="signin", refusal=Refusal(reason)))
+    assert (answer["event"], answer["data"]["code"]) == ("pusher:error", code)
+
+
+def test_a_cache_miss_has_no_data(server: PusherServer) -> None:
+    (answer,) = said(server, pushes.CacheMiss(channel=ROOM))
+    assert answer == {"event": "pusher:cache_miss", "channel": ROOM}
+
+
+def test_watchlist_events_are_told_in_one_frame(server: PusherServer) -> None:
+    (answer,) = said(
+        server, pushes.WatchlistChanged(online=(UserId("a"), UserId("b")), offline=(UserId("c"),))
+    )
+    events = [{"name": "online", "user_ids": ["a", "b"]}, {"name": "offline", "user_ids": ["c"]}]
+    assert answer["event"] == "pusher_internal:watchlist_events"
+    assert json.loads(answer["data"]) == {"events": events}
 
 
 def test_pings_and_pongs_may_carry_any_data(server: PusherServer) -> None:

@@ -10,13 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tidings.commands import Grant
 from tidings.errors import Refusal
 from tidings.ids import ChannelName, SessionId
 from tidings.protocols.http import Request
 from tidings.protocols.pusher.signatures import (
     CLOCK_WINDOW,
+    MAX_AUTH,
+    MAX_USER_DATA,
     MAX_USER_INFO,
+    MAX_WATCHLIST,
     PusherSignature,
+    PusherUserSignature,
     body_md5,
     channel_text,
     read_member,
@@ -109,8 +114,9 @@ def test_a_presence_channel_grants_the_signed_member() -> None:
     assert (grant.member.user, grant.member.info) == ("10", b'{"name" : "Ada"}')
 
 
-def test_a_presence_channel_needs_channel_data() -> None:
-    assert refusal(proof("presence-a"), "presence-a") == "bad_message"
+def test_a_presence_channel_without_channel_data_names_no_member() -> None:
+    """The node then takes whoever the connection is signed in as, or refuses (pusher.md 1.8)."""
+    assert proof("presence-a").verify(SECRETS, SESSION, ChannelName("presence-a")) == Grant()
 
 
 @pytest.mark.parametrize(
@@ -340,3 +346,80 @@ def test_another_version_of_signing_is_not_known() -> None:
         "bad_signature",
         "auth_version",
     )
+
+
+# ── signing in (pusher.md 3.3, 1.11, 1.12)
+
+
+def user_proof(user_data: str, *, secret: str = SECRET) -> PusherUserSignature:
+    return PusherUserSignature(f"{KEY}:{sign(secret, user_text(SESSION, user_data))}", user_data)
+
+
+def sign_in_refusal(credential: PusherUserSignature) -> str:
+    with pytest.raises(Refusal) as refused:
+        credential.verify(SECRETS, SESSION)
+    return refused.value.name
+
+
+def test_the_vector_of_the_protocol_signs_a_user_in() -> None:
+    signature = "4708d583dada6a56435fb8bc611c77c359a31eebde13337c16ab43aa6de336ba"
+    grant = PusherUserSignature(f"{KEY}:{signature}", '{"id":"12345"}').verify(SECRETS, SESSION)
+    assert (grant.user, grant.data, grant.info) == ("12345", b'{"id":"12345"}', b"null")
+
+
+def test_user_data_holds_the_user_what_others_may_see_and_the_watchlist() -> None:
+    data = '{"id":7,"user_info":{"name":"Ada"},"watchlist":["a",8,"a"],"more":1}'
+    grant = user_proof(data).verify(SECRETS, SESSION)
+    assert (grant.user, grant.info, grant.watchlist) == ("7", b'{"name":"Ada"}', ("a", "8"))
+    assert not grant.watchlist_cut
+
+
+def test_a_watchlist_is_cut_at_its_limit() -> None:
+    names = ",".join(f'"{n}"' for n in range(MAX_WATCHLIST + 1))
+    grant = user_proof(f'{{"id":"7","watchlist":[{names}]}}').verify(SECRETS, SESSION)
+    assert grant.watchlist == tuple(str(n) for n in range(MAX_WATCHLIST))
+    assert grant.watchlist_cut
+
+
+@pytest.mark.parametrize(
+    ("user_data", "name"),
+    [
+        ("", "bad_json"),
+        ("{", "bad_json"),
+        ("[]", "bad_message"),
+        ("{}", "bad_message"),
+        ('{"id":""}', "bad_message"),
+        ('{"id":null}', "bad_message"),
+        ('{"id":true}', "bad_message"),
+        ('{"id":["7"]}', "bad_message"),
+        ('{"id":"' + "x" * 129 + '"}', "bad_message"),
+        ('{"id":"a\\nb"}', "bad_message"),
+        ('{"id":"7","id":"8"}', "bad_json"),
+        ('{"id":"7","watchlist":"8"}', "bad_message"),
+        ('{"id":"7","watchlist":[null]}', "bad_message"),
+        ('{"id":"7","user_info":"' + "x" * MAX_USER_INFO + '"}', "member_too_large"),
+        ('{"id":"7","x":' + "[" * 33 + "]" * 33 + "}", "too_deep"),
+        ("x" * (MAX_USER_DATA + 1), "bad_signature"),
+    ],
+)
+def test_user_data_that_is_not_proper_is_refused_although_it_is_signed(user_data: str, name: str) -> None:
+    assert sign_in_refusal(user_proof(user_data)) == name
+
+
+@pytest.mark.parametrize("auth", ["", ":", KEY, f"{KEY}::user::0", "x:" + "0" * 64, "x" * (MAX_AUTH + 1)])
+def test_a_malformed_sign_in_proves_nothing(auth: str) -> None:
+    assert sign_in_refusal(PusherUserSignature(auth, '{"id":"7"}')) == "bad_signature"
+
+
+def test_a_sign_in_is_bound_to_secret_session_and_data() -> None:
+    good = user_proof('{"id":"7"}')
+    assert sign_in_refusal(user_proof('{"id":"7"}', secret="other")) == "bad_signature"
+    assert sign_in_refusal(PusherUserSignature(good.auth, '{"id":"8"}')) == "bad_signature"
+    with pytest.raises(Refusal):
+        good.verify(SECRETS, SessionId("1234.1235"))
+
+
+@pytest.mark.parametrize("name", ["#server-to-user-7", "#server-to-user-a:b"])
+def test_no_signature_is_made_for_a_users_own_channel(name: str) -> None:
+    with pytest.raises(Refusal):
+        channel_text(SESSION, name)

@@ -1,0 +1,1 @@
+"""Apps from a SQL table, followed while the server runs. Keeps no app itself: the node does."""
