@@ -270,6 +270,10 @@ class EngineUnavailable(EngineError):
         self.full = full
         super().__init__(text)
 
+    def refusal(self) -> Refusal:
+        """What a client is told: try again, and whether the disk is the trouble."""
+        return Refusal("storage_full" if self.full else "unavailable", detail=str(self))
+
 
 class SourceError(TidingsError):
     """A change source cannot go on by itself. The text says what to do."""

@@ -119,11 +119,12 @@ class Tidings:
         key: str | None = None,
         app: str | None = None,
         skip: str | None = None,
-    ) -> Position:
+    ) -> Position | None:
         """Append a message to the log and return its position; it is kept then, and on its way.
 
         data: anything JSON can hold, or a model with `model_dump_json`. key: idempotency key; the same one again is the
         same message. app: id, when there are several. skip: socket id of the connection that does not get it.
+        Returns the message's position; None on an ephemeral channel, which keeps nothing.
         Raises Refusal: a bad name, too large, `key_reused`, `unavailable`.
         """
         await self.start()

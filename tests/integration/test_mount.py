@@ -154,5 +154,7 @@ async def test_the_log_outlives_the_host(tmp_path: Path) -> None:
         first = await live.publish("news", "one", 1)
     async with Tidings(url) as live:
         second = await live.publish("news", "two", 2)
+    assert first is not None
+    assert second is not None
     assert second.epoch == first.epoch
     assert second.offset > first.offset

@@ -41,6 +41,7 @@ async def test_publishing_starts_it_and_returns_the_position() -> None:
     first = await live.publish("news", "hello", {"n": 1})
     second = await live.publish("news", "hello", {"n": 2})
     assert isinstance(first, Position)
+    assert isinstance(second, Position)
     assert first.offset < second.offset
     await live.stop()
 

@@ -25,8 +25,9 @@ from tidings.ids import AppId, ChannelName, ClientId, SessionId, UserId
 from tidings.messages import Message, Position
 from tidings.presence import Joined, Left, Member
 
-MAX_KEY_LENGTH = 128
-"""Characters of an idempotency key: it is stored with the log, so it must be small."""
+MAX_KEY_LENGTH = 192
+"""Characters of an idempotency key: it is stored with the log, so it must be small. A publisher's 128, and the name
+space that each way in puts before them."""
 
 KEY_WINDOW = 24 * 3600.0
 """Seconds for which an idempotency key is remembered at least: as long as messages are kept by default."""

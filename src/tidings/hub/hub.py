@@ -10,9 +10,9 @@ from tidings.hub.channel import Channel
 from tidings.hub.fanout import Fanout, FanoutGroup, Framer
 from tidings.hub.recovery import merge
 from tidings.hub.sendqueue import Outlet
-from tidings.hub.subscription import Event, Join
+from tidings.hub.subscription import Event, HeldGap, Join
 from tidings.ids import ChannelName
-from tidings.messages import Message
+from tidings.messages import Message, Position
 from tidings.pushes import Encoder
 
 
@@ -88,15 +88,15 @@ class Hub:
         channel = self._channels.get(name)
         if channel is None:
             return False
-        for group in channel.groups:
-            if outlet in group:
-                self.fanout.flush()  # what was said before leaving is still the leaver's
-                group.remove(outlet)
-                if not len(group):
-                    channel.groups.remove(group)
-                self._release(channel)
-                return True
-        return False
+        self.fanout.flush()  # what was said before leaving is still the leaver's
+        group = next((group for group in channel.groups if outlet in group), None)
+        if group is None:
+            return False
+        group.remove(outlet)
+        if not len(group):
+            channel.groups.remove(group)
+        self._release(channel)
+        return True
 
     # ── messages
 
@@ -109,6 +109,17 @@ class Hub:
             self.fanout.put(group, message)
         for join in channel.joining:
             join.hold(message)
+
+    def interrupt(
+        self, pattern: str, reason: str, position: Position
+    ) -> list[tuple[ChannelName, list[Outlet]]]:
+        """Note a declared gap: returns the live outlets to be told now; joins are told when they complete."""
+        fits = compile_pattern(pattern).match
+        for name, channel in self._channels.items():
+            if channel.joining and fits(name):
+                for join in channel.joining:
+                    join.gaps[name] = HeldGap(reason, position)
+        return self.matching(pattern)
 
     def flush(self) -> None:
         """Write out all that is pending."""

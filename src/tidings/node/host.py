@@ -34,7 +34,7 @@ class NodeHost:
 
     async def publish(
         self, app: AppId, messages: Sequence[Message], *, key: str | None = None
-    ) -> Sequence[Position]:
+    ) -> Sequence[Position | None]:
         """Check sizes, then append; messages of ephemeral channels are passed on without a place in the log."""
         tenant = self._node.apps.by_id(app)
         for message in messages:
@@ -45,15 +45,14 @@ class NodeHost:
             try:
                 published = await self._node.engine.broker.publish(app, logged, key=key)
             except EngineUnavailable as error:
-                raise Refusal("storage_full" if error.full else "unavailable", detail=str(error)) from error
+                raise error.refusal() from error
             positions = {m.id: p for m, p in zip(logged, published.positions, strict=True)}
             if not published.repeated:
                 self._node.metrics.published.labels(app).inc(len(logged))
         for message in messages:
             if message.id not in positions:
                 self._node.relay(tenant, message)
-        head = self._node.head(tenant)
-        return [positions.get(m.id, head) for m in messages]
+        return [positions.get(m.id) for m in messages]
 
     async def channels(self, app: AppId, prefix: str) -> Sequence[ChannelView]:
         tenant = self._node.apps.by_id(app)

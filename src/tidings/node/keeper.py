@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Final
 
 from tidings.errors import Disconnect
+from tidings.node.authorizer import LEEWAY
 from tidings.pushes import Heartbeat
 
 if TYPE_CHECKING:
     from tidings.node.node import Node
     from tidings.node.session import Session
+
+log = logging.getLogger(__name__)
 
 SWEEP_SECONDS: Final = 1.0
 """Between looks at all sessions: a token's expiry must be acted on within 5 s (promise 6)."""
@@ -38,7 +42,10 @@ class Keeper:
             await asyncio.sleep(SWEEP_SECONDS)
             lag = max(0.0, loop.time() - expected)
             self._node.metrics.loop_lag.set(lag)
-            self.sweep(grace=lag)
+            try:
+                self.sweep(grace=lag)
+            except Exception:  # one session's fault must not end the sweep of all others for good
+                log.exception("sweep_failed")
 
     def sweep(self, *, grace: float = 0.0) -> None:
         """Look at every session once. `grace`: seconds by which we ourselves were late; nobody is blamed for those."""
@@ -48,7 +55,7 @@ class Keeper:
             self._heartbeat_at = now + self._node.limits.sse_heartbeat_seconds
         for app in self._node.apps:
             for session in list(app.sessions.values()):
-                if session.identity is not None and session.identity.expires <= wall:
+                if session.identity is not None and session.identity.expires + LEEWAY <= wall:
                     session.end(Disconnect("expired"))
                 elif session.protocol.one_way:
                     if beat:

@@ -64,6 +64,7 @@ class Node:
         self.clock = clock
         self.draining = False
         self.connections = 0
+        self.polls: set[asyncio.Event] = set()  # polls that wait
         self.holding: set[Session] = set()  # sessions whose client has its cursor held here
         self.keeper = Keeper(self)
         self._pumps: list[Pump] = []
@@ -80,10 +81,14 @@ class Node:
         """Open the engine and the sources, then follow them. Raises EngineError, SourceError."""
         self._loop = asyncio.get_running_loop()
         self.engine.broker.listen(self._on_messages)
-        await self.engine.open()
-        for pump in self._pumps:
-            await pump.source.open()
-            self.spawn(pump.run())
+        try:
+            await self.engine.open()
+            for pump in self._pumps:
+                await pump.source.open()
+                self.spawn(pump.run())
+        except BaseException:
+            await self.stop()  # all or nothing: a second try finds everything closed
+            raise
         self.spawn(self.keeper.run())
 
     async def drain(self, seconds: float) -> None:
@@ -92,12 +97,15 @@ class Node:
         Clients of the Pusher protocol come back at once and without jitter, so the spread must be ours.
         """
         self.draining = True
+        for woken in self.polls:
+            woken.set()
         sessions = [session for app in self.apps for session in app.sessions.values()]
-        pause = seconds / max(1, len(sessions))
+        pause, begun = seconds / max(1, len(sessions)), asyncio.get_running_loop().time()
         for at, session in enumerate(sessions):
             session.end(Disconnect("draining", after=pause * (len(sessions) - at)))
-            if pause > 0.001 or at % 100 == 0:
-                await asyncio.sleep(min(pause, 1.0))
+            ahead = begun + at * pause - asyncio.get_running_loop().time()
+            if ahead > 0.001:
+                await asyncio.sleep(ahead)
 
     async def stop(self) -> None:
         """End tasks, close sources and engine. What was acknowledged is in the log."""
@@ -112,12 +120,20 @@ class Node:
         """Whether this node hears its log and its sources are in step; and the particulars (for /readyz)."""
         engine = self.engine.health()
         sources = {pump.source.name: pump.source.health() for pump in self._pumps}
-        ok = engine.ok and not self.draining and all(health.ok for health in sources.values())
+        faults = {pump.source.name: pump.fault for pump in self._pumps if pump.fault}
+        ok = engine.ok and not self.draining and not faults and all(h.ok for h in sources.values())
         return ok, {
             "ready": ok,
             "draining": self.draining,
             "engine": {"name": self.engine.name, "ok": engine.ok, "detail": engine.detail},
-            "sources": {n: {"ok": h.ok, "detail": h.detail, "lag": h.lag} for n, h in sources.items()},
+            "sources": {
+                name: {
+                    "ok": health.ok and name not in faults,
+                    "detail": faults.get(name) or health.detail,
+                    "lag": health.lag,
+                }
+                for name, health in sources.items()
+            },
         }
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -136,8 +152,8 @@ class Node:
     def connect(self, app: App, protocol: WireProtocol, transport: Transport, visitor: Visitor) -> Session:
         """Let a client in and welcome it.
 
-        Raises Disconnect `draining`, `over_capacity`, or `expired` and Refusal `bad_token` for its token; nothing has
-        been written then.
+        Raises Disconnect `draining` or `over_capacity`, Refusal `bad_token` for its token; nothing has been written
+        then.
         """
         if self.draining:
             raise Disconnect("draining")
@@ -228,7 +244,7 @@ class Node:
                 self._on_gap(app, item)
 
     def _on_gap(self, app: App, gap: DeclaredGap) -> None:
-        for channel, outlets in app.hub.matching(gap.pattern):
+        for channel, outlets in app.hub.interrupt(gap.pattern, gap.reason, gap.position):
             for outlet in outlets:
                 session = app.sessions.get(outlet.session)
                 if session is None:

@@ -42,6 +42,7 @@ class Pump:
         self._router = router
         self._broker = broker
         self._metrics = metrics
+        self.fault = ""  # what keeps it from moving on, for /readyz
 
     async def run(self) -> None:
         """Run until cancelled. A source that fails is opened again; its health says why."""
@@ -49,10 +50,16 @@ class Pump:
         while True:
             try:
                 async for transaction in self.source.transactions():
-                    tries = 0
                     await self._move(transaction)
+                    tries, self.fault = 0, ""
             except SourceError as error:
-                log.warning("source_failed", extra={"source": self.source.name, "error": str(error)})
+                self.fault = str(error)
+                log.warning("source_failed", extra={"source": self.source.name, "error": self.fault})
+            except (
+                Exception
+            ) as error:  # a fault of ours must be seen and tried again, never end the pump in silence
+                self.fault = f"{type(error).__name__}: {error}"
+                log.exception("pump_failed", extra={"source": self.source.name})
             await asyncio.sleep(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])
             tries += 1
 

@@ -184,10 +184,12 @@ class Session:
 
     def end(self, disconnect: Disconnect) -> None:
         """Say goodbye and close. Nothing more is read."""
-        if self.state is not State.OPEN:
+        if not self.open:
             return
+        self.state = (
+            State.ENDING
+        )  # first: a goodbye that is too much for a full buffer must not end it a second time
         self.say(Goodbye(disconnect=disconnect))
-        self.state = State.ENDING
         self._commands = None
         self.node.metrics.disconnected.labels(self.app.id, disconnect.name).inc()
         self.transport.close(disconnect)
@@ -196,6 +198,11 @@ class Session:
         """Note a sign of life."""
         self.heard = self.node.clock()
         self.pinged = None
+
+    @property
+    def open(self) -> bool:
+        """True until the end has begun."""
+        return self.state is State.OPEN
 
     @property
     def busy(self) -> bool:

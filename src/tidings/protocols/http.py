@@ -102,8 +102,10 @@ class Host(Protocol):
 
     async def publish(
         self, app: AppId, messages: Sequence[Message], *, key: str | None = None
-    ) -> Sequence[Position]:
-        """Append to the log. Raises Refusal (names, sizes, `key_reused`, `unavailable`, `storage_full`)."""
+    ) -> Sequence[Position | None]:
+        """Append to the log; None for a message of an ephemeral channel, which has no place in it.
+
+        Raises Refusal (names, sizes, `key_reused`, `unavailable`, `storage_full`)."""
         ...
 
     async def channels(self, app: AppId, prefix: str) -> Sequence[ChannelView]: ...

@@ -22,7 +22,12 @@ _BODILESS: Final = frozenset((204, 304))
 
 def refusal_response(error: Refusal | Disconnect | Unsubscription) -> Response:
     """No, in JSON, with the catalogue's status."""
-    told: dict[str, object] = {"code": error.reason.code, "name": error.name, "message": error.text}
+    told: dict[str, object] = {
+        "code": error.reason.code,
+        "name": error.name,
+        "message": error.text,
+        "retry": error.reason.retry,
+    }
     if error.field is not None:
         told["field"] = error.field
     if error.limit is not None:

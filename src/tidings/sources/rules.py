@@ -11,7 +11,7 @@ import msgspec
 
 from tidings.changes import Change
 from tidings.errors import ConfigError
-from tidings.messages import Entity
+from tidings.messages import RESERVED_EVENTS, Entity
 from tidings.sources.templates import Template
 
 MAX_CHANNEL_NAME: Final = 200
@@ -26,8 +26,8 @@ MAX_RULES: Final = 1000
 CHANNEL_CHARACTERS: Final = re.compile(r"[A-Za-z0-9_\-=@,.;:]*\Z")
 """What a rule's channel may be made of. Not `*`: it would read as a pattern. The colon is for Phoenix topics."""
 
-RESERVED_EVENTS: Final = ("pusher:", "pusher_internal:", "client-", "phx_")
-"""Beginnings of event names that a protocol gives a meaning of its own."""
+NOT_FOR_RULES: Final = (*RESERVED_EVENTS, "client-")
+"""Beginnings of event names that only the server or a client may say."""
 
 Deliver = Literal["notify", "full", "patch"]
 
@@ -123,8 +123,8 @@ def check_event(event: str) -> str | None:
     """Why an event name is not allowed; None when it is."""
     if not 0 < len(event) <= MAX_EVENT_NAME or not event.isprintable():
         return f"an event name has 1 to {MAX_EVENT_NAME} printable characters"
-    if event.startswith(RESERVED_EVENTS):
-        return f"an event name may not begin with {', '.join(RESERVED_EVENTS)}"
+    if event.startswith(NOT_FOR_RULES):
+        return f"an event name may not begin with {', '.join(NOT_FOR_RULES)}"
     return None
 
 

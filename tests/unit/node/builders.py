@@ -129,9 +129,10 @@ async def publish(node: Node, number: int, channel: str = "a", *, app: str = APP
     message = Message(
         id=f"m{next(_ids)}", channel=ChannelName(channel), event="e", data=b"%d" % number, time=0
     )
-    positions = await node.host.publish(AppId(app), [message])
+    (position,) = await node.host.publish(AppId(app), [message])
     await asyncio.sleep(0)
-    return positions[0]
+    assert position is not None
+    return position
 
 
 def token(now: float, *, user: str | None = "ada", seconds: float = 60, **claims: Any) -> str:

@@ -6,6 +6,7 @@ import time
 
 from tests.unit.node.builders import Clock, connect, running, token
 from tidings.errors import Disconnect
+from tidings.node.authorizer import LEEWAY
 
 
 async def test_a_silent_client_is_asked_and_then_ended() -> None:
@@ -54,6 +55,6 @@ async def test_an_expired_token_ends_the_connection() -> None:
         wall.now += 59
         node.keeper.sweep()
         assert not line.ended
-        wall.now += 2
+        wall.now += 1 + LEEWAY
         node.keeper.sweep()
         assert [type(line.ended), line.ended and line.ended.name] == [Disconnect, "expired"]

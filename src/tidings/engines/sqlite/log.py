@@ -180,6 +180,9 @@ class SqliteLog:
         self._cursors[(app, client)] = held
         if len(self._cursors) > HELD_MAX:  # only when the disk refuses for long
             del self._cursors[next(iter(self._cursors))]
+        self._write_cursors_later()
+
+    def _write_cursors_later(self) -> None:
         if self._threads is not None and self._timer is None:
             self._timer = self._loop.call_later(HOLD_SECONDS, partial(self._hand_over, cursors=True))
 
@@ -287,6 +290,7 @@ class SqliteLog:
                 self._writing = [cursors for cursors in self._writing if cursors is not held]
                 if not group.written:
                     self._cursors = {**held, **self._cursors}
+                    self._write_cursors_later()
                 refusal = None if group.written else EngineUnavailable(fault.text if fault else "not written")
                 for future in self._settled.pop(id(held), ()):
                     _resolve(future, refusal)

@@ -9,6 +9,7 @@ import msgspec
 
 from tidings.errors import Refusal
 from tidings.ids import ChannelName
+from tidings.messages import RESERVED_EVENTS
 
 MAX_CHANNEL_NAME: Final = 200
 """Characters. The SDKs check 200; Pusher's own documentation says 164, which would refuse what its SDKs let through."""
@@ -20,9 +21,6 @@ CHANNEL_PATTERN: Final = re.compile(r"[-A-Za-z0-9_=@,.;]+\Z")
 """Neither `:` nor a newline may stand in a name: both separate fields in signed texts."""
 
 CLIENT_PREFIX: Final = "client-"
-
-RESERVED_EVENTS: Final = ("pusher:", "pusher_internal:", "tidings:", "phx_")
-"""What only a server says. A publisher who could send these would speak in the server's name."""
 
 
 class ChannelTraits(msgspec.Struct, frozen=True):
