@@ -127,7 +127,7 @@ _REFUSALS: Final = (
         "storage_full",
         507,
         "the log's disk is full",
-        "free space; nothing acknowledged is lost",
+        "nothing acknowledged is lost; it goes on by itself when there is space",
         retry=True,
     ),
     Reason(128, "not_found", 404, "there is nothing here", "check the path"),
@@ -147,6 +147,7 @@ _REFUSALS: Final = (
     ),
     Reason(133, "request_too_large", 413, "the request is above the limit", "send less at once"),
     Reason(134, "not_presence", 400, "only presence channels have members", "use a presence- channel"),
+    Reason(135, "internal", 500, "the server could not answer", "the fault is in the server's log"),
 )
 
 _UNSUBSCRIPTIONS: Final = (
@@ -200,6 +201,7 @@ RESET_REASONS: Final[dict[str, str]] = {
     "epoch": "the log began anew; continuity with the cursor's log cannot be proved",
     "ahead": "the cursor is ahead of the log: it was taken from a log that has since been restored",
     "unknown_cursor": "the cursor is not one that this server wrote",
+    "unreadable": "a message could not be put into the client's protocol; the server's log says why",
     "source": "the change source lost changes that it can no longer tell",
 }
 """Why a channel must be read anew."""

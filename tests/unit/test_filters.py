@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tidings.filters import matches
 
@@ -25,3 +29,13 @@ from tidings.filters import matches
 )
 def test_patterns(pattern: str, channel: str, fits: bool) -> None:
     assert matches(pattern, channel) is fits
+
+
+@given(st.text("ab*", max_size=8), st.text("ab", max_size=10))
+def test_patterns_mean_what_a_regular_expression_would(pattern: str, name: str) -> None:
+    meant = ".*".join(re.escape(piece) for piece in pattern.split("*"))
+    assert matches(pattern, name) == (re.fullmatch(meant, name) is not None)
+
+
+def test_many_stars_cost_nothing() -> None:
+    assert not matches("*a" * 90 + "b", "a" * 200)  # as a regular expression: longer than the universe

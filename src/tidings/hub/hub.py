@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from tidings.errors import Refusal
-from tidings.filters import compile_pattern
+from tidings.filters import matcher
 from tidings.hub.channel import Channel
 from tidings.hub.fanout import Fanout, FanoutGroup, Framer
 from tidings.hub.recovery import merge
@@ -15,15 +15,19 @@ from tidings.ids import ChannelName
 from tidings.messages import Message, Position
 from tidings.pushes import Encoder
 
+OnFault = Callable[[Message, list[Outlet], Exception], None]
+
 
 class Hub:
     """The channels and subscribers of one app in this process.
 
     schedule: called when something became pending; `flush` must then be called in the same turn of the loop.
+    on_fault: told of a message that could not be put into the words of some subscribers' protocol, and who they are.
     """
 
-    def __init__(self, schedule: Callable[[], None]) -> None:
+    def __init__(self, schedule: Callable[[], None], on_fault: OnFault | None = None) -> None:
         self.fanout = Fanout(schedule)
+        self._on_fault = on_fault
         self._channels: dict[ChannelName, Channel] = {}
 
     # ── joining and leaving
@@ -106,7 +110,14 @@ class Hub:
         if channel is None:
             return
         for group in channel.groups:
-            self.fanout.put(group, message)
+            try:
+                self.fanout.put(group, message)
+            except (
+                Exception
+            ) as error:  # an encoder must not raise; if it does, only its own subscribers are concerned
+                if self._on_fault is None:
+                    raise
+                self._on_fault(message, group.members(), error)
         for join in channel.joining:
             join.hold(message)
 
@@ -114,7 +125,7 @@ class Hub:
         self, pattern: str, reason: str, position: Position
     ) -> list[tuple[ChannelName, list[Outlet]]]:
         """Note a declared gap: returns the live outlets to be told now; joins are told when they complete."""
-        fits = compile_pattern(pattern).match
+        fits = matcher(pattern)
         for name, channel in self._channels.items():
             if channel.joining and fits(name):
                 for join in channel.joining:
@@ -149,9 +160,9 @@ class Hub:
 
     def matching(self, pattern: str) -> list[tuple[ChannelName, list[Outlet]]]:
         """Live outlets per channel whose name fits a pattern."""
-        fits = compile_pattern(pattern).match
+        fits = matcher(pattern)
         return [
-            (name, [o for g in c.groups for members in (g.singles, g.multis, g.slow) for o in members])
+            (name, [outlet for group in c.groups for outlet in group.members()])
             for name, c in self._channels.items()
             if fits(name)
         ]

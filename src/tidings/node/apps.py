@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -12,7 +13,9 @@ from tidings.errors import Disconnect, Refusal
 from tidings.filters import matches
 from tidings.hub.channel import ChannelOptions, Retention
 from tidings.hub.hub import Hub
+from tidings.hub.sendqueue import Outlet
 from tidings.ids import AppId, ChannelName, SessionId
+from tidings.messages import Message
 from tidings.node.limits import Limits
 
 if TYPE_CHECKING:
@@ -38,6 +41,10 @@ class _Accepted(msgspec.Struct, frozen=True):
     key: str | None
 
 
+MASK: Final = "••••••••"
+"""Stands for a secret wherever settings are shown."""
+
+
 class ChannelRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[[channels]]` of the configuration: what channels that match are allowed beyond their name's defaults."""
 
@@ -60,6 +67,14 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
     channels: tuple[ChannelRule, ...] = ()
     limits: Limits = Limits()
 
+    def __repr__(self) -> str:
+        """Without secrets: settings end up in logs and tracebacks."""
+        fields = {name: getattr(self, name) for name in self.__struct_fields__}
+        fields["keys"] = dict.fromkeys(self.keys, MASK)
+        if self.jwt_secret is not None:
+            fields["jwt_secret"] = MASK
+        return f"AppSettings({', '.join(f'{name}={value!r}' for name, value in fields.items())})"
+
 
 class App:
     """One tenant on this node.
@@ -68,10 +83,14 @@ class App:
     """
 
     def __init__(
-        self, settings: AppSettings, by_name: Callable[[str], ChannelOptions], schedule: Callable[[Hub], None]
+        self,
+        settings: AppSettings,
+        by_name: Callable[[str], ChannelOptions],
+        schedule: Callable[[Hub], None],
+        on_fault: Callable[[App, Message, list[Outlet], Exception], None] | None = None,
     ) -> None:
         self.settings = settings
-        self.hub = Hub(lambda: schedule(self.hub))
+        self.hub = Hub(lambda: schedule(self.hub), None if on_fault is None else partial(on_fault, self))
         self.sessions: dict[SessionId, Session] = {}
         self._by_name = by_name
         self._options: OrderedDict[str, ChannelOptions] = OrderedDict()

@@ -19,7 +19,9 @@ from tidings.filters import matches
 from tidings.hub.channel import ChannelOptions
 from tidings.ids import ChannelName, SessionId, UserId
 from tidings.node.apps import App
+from tidings.node.limits import Limits
 from tidings.presence import Member
+from tidings.protocols.json_values import is_deeper
 
 MAX_TOKEN: Final = 8192
 """Characters of a token: half a header block. A huge token costs a signature check each time."""
@@ -27,6 +29,9 @@ MAX_TOKEN: Final = 8192
 LEEWAY: Final = 3.0
 """Seconds of clock difference forgiven in a token's times; with the sweep's second, expiry is acted on within 5 s
 (promise 6)."""
+
+MAX_USER: Final = 128
+"""Bytes of a user id in UTF-8; Pusher's own limit."""
 
 MAX_PATTERNS: Final = 100
 """Channel patterns in one token: each is tried at every subscription."""
@@ -88,9 +93,10 @@ class Authorizer:
             claims = jwt.decode(
                 token, app.jwt_secret, algorithms=["HS256"], leeway=LEEWAY, options={"require": ["exp"]}
             )
-        except jwt.PyJWTError as error:
+            return _identity(claims, app.limits)
+        except (jwt.PyJWTError, ValueError, OverflowError, TypeError, RecursionError) as error:
+            # The rest is what a signed token may still hold: lone surrogates, a time beyond all clocks, deep nesting.
             raise Refusal("bad_token", field="token", detail=str(error)) from error
-        return _identity(claims)
 
     async def subscribe(
         self,
@@ -165,13 +171,19 @@ def template_pattern(template: str) -> re.Pattern[str]:
     )
 
 
-def _identity(claims: Mapping[str, Any]) -> Identity:
-    user = claims.get("sub")
+def _identity(claims: Mapping[str, Any], limits: Limits) -> Identity:
+    user, info = claims.get("sub"), msgspec.json.encode(claims.get("info"))
+    if user is not None and (not isinstance(user, str | int) or not 0 < len(str(user).encode()) <= MAX_USER):
+        raise Refusal("bad_token", field="sub", detail="a user is a text", limit=MAX_USER)
+    if len(info) > limits.member_bytes:
+        raise Refusal("bad_token", field="info", limit=limits.member_bytes)
+    if is_deeper(info, limits.json_depth):
+        raise Refusal("bad_token", field="info", detail="nested too deep", limit=limits.json_depth)
     return Identity(
-        user=None if user is None else UserId(str(user)[:128]),
+        user=None if user is None else UserId(str(user)),
         subscribe=_patterns(claims, "channels"),
         publish=_patterns(claims, "publish"),
-        info=msgspec.json.encode(claims.get("info")),
+        info=info,
         expires=float(claims["exp"]),
     )
 
@@ -182,6 +194,8 @@ def _patterns(claims: Mapping[str, Any], name: str) -> tuple[str, ...]:
         raise Refusal(
             "bad_token", field=name, detail="the claim must be a list of channel patterns", limit=MAX_PATTERNS
         )
+    for pattern in value:
+        pattern.encode()  # a lone surrogate fits no channel; refused here, with the token
     return tuple(value)
 
 

@@ -12,6 +12,7 @@ from tidings.pushes import Heartbeat
 
 if TYPE_CHECKING:
     from tidings.node.node import Node
+    from tidings.node.resume import Resume
     from tidings.node.session import Session
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,10 @@ class Keeper:
                         session.say(Heartbeat(time=self._node.wall_ms()))
                 else:
                     self._ask_for_life(session, now, grace)
+                    if session.resume is not None and session.resume.in_words:
+                        self._ask_for_proof(
+                            session, session.resume
+                        )  # what came too soon after the last question
 
     def _ask_for_life(self, session: Session, now: float, grace: float) -> None:
         limits = session.app.limits
@@ -70,8 +75,14 @@ class Keeper:
                 session.end(Disconnect("silent"))
         elif now - session.heard > limits.activity_seconds:
             session.pinged = now
-            session.say(Heartbeat(time=self._node.wall_ms()))
-            session.transport.ping(b"")
+            if session.transport.ping(b""):
+                session.say(Heartbeat(time=self._node.wall_ms()))
+                return
+            session.alive()  # whoever carries the connection asks for life itself
+            if session.resume is None:
+                session.say(Heartbeat(time=self._node.wall_ms()))
+            else:  # each heartbeat of such a client is a question, or its answers could not be told apart
+                session.resume.ask_in_words(self._node.head(session.app))
 
     def confirm_soon(self) -> None:
         """Messages go out: ask shortly afterwards, once, whether they arrived."""
@@ -84,9 +95,11 @@ class Keeper:
     def _confirm(self) -> None:
         self._confirming = False
         for session in list(self._node.holding):
-            session.app.hub.flush()  # a ping proves only what was written before it
-            head = self._node.head(session.app)
-            if session.resume is None or session.outlet.paused or session.outlet.closed:
-                continue
-            if session.resume.due(head):
-                session.resume.ping(head)
+            if session.resume is not None:
+                self._ask_for_proof(session, session.resume)
+
+    def _ask_for_proof(self, session: Session, resume: Resume) -> None:
+        session.app.hub.flush()  # a ping proves only what was written before it
+        head = self._node.head(session.app)
+        if not session.outlet.paused and not session.outlet.closed and resume.due(head):
+            resume.ping(head)

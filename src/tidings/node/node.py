@@ -12,6 +12,7 @@ from tidings.engines.base import DeclaredGap, Engine, Page
 from tidings.errors import Disconnect, Refusal
 from tidings.hub.channel import ChannelOptions
 from tidings.hub.hub import Hub
+from tidings.hub.sendqueue import Outlet
 from tidings.ids import AppId, ChannelName, ClientId, SessionId, UserId, new_message_id
 from tidings.messages import Kind, Message, Origin, Position
 from tidings.node.apps import App, Apps, AppSettings
@@ -53,7 +54,7 @@ class Node:
         wall: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.apps = Apps(App(settings, by_name, self._schedule) for settings in apps)
+        self.apps = Apps(App(settings, by_name, self._schedule, self._on_fault) for settings in apps)
         self.engine = engine
         self.limits = limits or Limits()
         self.authorizer = authorizer or Authorizer()
@@ -251,6 +252,16 @@ class Node:
                     outlet.send(b"")  # a poll that waits: it reads again and finds the reset
                 else:
                     self.tell_resets(session, {channel: gap.reason}, gap.position)
+
+    def _on_fault(self, app: App, message: Message, outlets: list[Outlet], error: Exception) -> None:
+        """A message could not be encoded for some sessions: they are told to read its channel anew."""
+        log.error("message_unreadable", exc_info=error, extra={"app": app.id, "message": message.id})
+        if message.position is None:
+            return
+        for outlet in outlets:
+            session = app.sessions.get(outlet.session)
+            if session is not None:
+                self.tell_resets(session, {message.channel: "unreadable"}, message.position)
 
     def _schedule(self, hub: Hub) -> None:
         """Something is pending: write it out in this turn of the loop. It adds no waiting."""

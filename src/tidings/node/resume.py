@@ -2,7 +2,8 @@
 
 What was written is not yet received. So a WebSocket ping carries the offset written last, and its pong, which every
 browser answers by itself, proves that all before it has arrived. A cut repeats what lies after the last pong; it never
-loses it. The repeats carry their `id` and `position`.
+loses it. The repeats carry their `id` and `position`. Where the transport has no pings, the protocol's own heartbeat
+asks, and its answer proves the same: both go through one connection, in order.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from tidings.engines.base import Held
 from tidings.ids import ChannelName, ClientId
 from tidings.messages import Position
+from tidings.pushes import Heartbeat
 
 if TYPE_CHECKING:
     from tidings.node.session import Session
@@ -27,10 +29,24 @@ MAX_HELD_CHANNELS: Final = 200
 """Channels in one held cursor: twice what a connection may have, so that those not asked for again yet are kept."""
 
 
+WORD_SECONDS: Final = 1.0
+"""Between two questions in words: scripts see them, and each costs the client a message."""
+
+
 class Resume:
     """The held cursor of one session's client."""
 
-    __slots__ = ("_channels", "_client", "_epoch", "_loaded", "_pinged", "_session", "_stranger")
+    __slots__ = (
+        "_asked_at",
+        "_channels",
+        "_client",
+        "_epoch",
+        "_loaded",
+        "_pinged",
+        "_session",
+        "_stranger",
+        "in_words",
+    )
 
     def __init__(self, session: Session, client: ClientId) -> None:
         self._session = session
@@ -39,9 +55,9 @@ class Resume:
         self._stranger = False  # nothing was held for this client
         self._epoch = ""
         self._channels: dict[ChannelName, int] = {}  # channel → offset up to which it was surely received
-        self._pinged: tuple[int, tuple[ChannelName, ...]] | None = (
-            None  # offset and channels a ping asks about
-        )
+        self._pinged: tuple[Position, tuple[ChannelName, ...]] | None = None  # what is asked about
+        self._asked_at = float("-inf")  # monotonic seconds of the last question in words
+        self.in_words = False  # the transport has no pings
 
     async def after(self, channel: ChannelName) -> Position | None:
         """From where to replay a channel; None when this client never had it.
@@ -91,25 +107,46 @@ class Resume:
             self._save()
 
     def due(self, head: Position) -> bool:
-        """True when there is something to confirm and no ping under way."""
+        """True when there is something to confirm and no question under way, nor too soon after one in words."""
         if self._pinged is not None or head.epoch != self._epoch:
+            return False
+        if self.in_words and self._session.node.clock() - self._asked_at < WORD_SECONDS:
             return False
         return any(self._channels.get(name, head.offset) < head.offset for name in self._session.channels)
 
     def ping(self, head: Position) -> None:
         """Ask whether all up to `head` has arrived. Call only when all of it has been written."""
-        self._pinged = head.offset, tuple(self._session.channels)
-        self._session.transport.ping(str(head).encode())
+        if not self.in_words and self._session.transport.ping(str(head).encode()):
+            self._pinged = head, tuple(self._session.channels)
+        else:
+            self.ask_in_words(head)
+
+    def ask_in_words(self, head: Position) -> None:
+        """Ask by a heartbeat of the protocol, unless one is under way: answers carry nothing that tells them apart."""
+        self.in_words = True
+        if self._pinged is not None:
+            return
+        self._asked_at = self._session.node.clock()
+        self._session.say(Heartbeat(time=self._session.node.wall_ms()))  # writes what is pending before it
+        self._pinged = head, tuple(self._session.channels)
+
+    def answered(self) -> None:
+        """The client answered a heartbeat. Where pings can be sent that is a sign of life and proves nothing more."""
+        if self.in_words and self._pinged is not None:
+            self._prove(*self._pinged)
 
     def confirmed(self, payload: bytes) -> None:
         """A pong came back. A payload that we never sent proves nothing (RFC 6455 5.5.3 allows unsolicited pongs)."""
-        if self._pinged is None or payload != str(Position(self._epoch, self._pinged[0])).encode():
-            return
-        (offset, live), self._pinged = self._pinged, None
-        for name in live:  # a channel that went live after the ping is not proved by it
-            if name in self._channels:
-                self._channels[name] = max(self._channels[name], offset)
-        self._save()
+        if not self.in_words and self._pinged is not None and payload == str(self._pinged[0]).encode():
+            self._prove(*self._pinged)
+
+    def _prove(self, position: Position, live: Iterable[ChannelName]) -> None:
+        self._pinged = None
+        if position.epoch == self._epoch:
+            for name in live:  # a channel that went live after the question is not proved by its answer
+                if name in self._channels:
+                    self._channels[name] = max(self._channels[name], position.offset)
+            self._save()
         if self.due(self._session.node.head(self._session.app)):
             self._session.node.keeper.confirm_soon()
 

@@ -8,6 +8,7 @@ from tests.unit.hub.builders import EPOCH, Showing, Wire, join, message
 from tidings.errors import Refusal
 from tidings.hub.hub import Hub
 from tidings.ids import ChannelName
+from tidings.messages import Message
 
 A, B = ChannelName("a"), ChannelName("b")
 
@@ -106,3 +107,24 @@ def test_the_sender_is_spared_in_replay_too(hub: Hub) -> None:
     assert [m.data for m in given] == [b"2"]
     assert given[0].position is not None
     assert given[0].position.epoch == EPOCH
+
+
+def test_an_encoder_that_raises_concerns_its_own_subscribers_only() -> None:
+    class Broken(Showing):
+        def encode(self, message: Message) -> bytes:
+            raise ValueError("cannot be said")
+
+    told: list[tuple[bytes, list[str]]] = []
+    hub = Hub(
+        lambda: None,
+        lambda message, outlets, error: told.append((message.data, [o.session for o in outlets])),
+    )
+    broken, fine = Wire("1.1"), Wire("2.2")
+    join(hub, broken, "a", showing=Broken("broken"))
+    join(hub, fine, "a")
+    hub.deliver(message(1))
+    hub.deliver(message(2))
+    hub.flush()
+    assert fine.text == "a1;a2;"
+    assert broken.text == ""
+    assert told == [(b"1", ["1.1"]), (b"2", ["1.1"])]

@@ -54,7 +54,7 @@ class Clock:
 
 
 class Line:
-    """A transport: each frame is a line of JSON. `pings` keeps the payloads of WebSocket pings."""
+    """A transport: each frame is a line of JSON. `pings` keeps the payloads of WebSocket pings, if it can send them."""
 
     key = "line"
 
@@ -62,7 +62,8 @@ class Line:
     def framer(self) -> Framer:
         return self
 
-    def __init__(self) -> None:
+    def __init__(self, *, can_ping: bool = True) -> None:
+        self.can_ping = can_ping
         self.data = b""
         self.ended: Disconnect | None = None
         self.pings: list[bytes] = []
@@ -79,8 +80,10 @@ class Line:
     def close(self, disconnect: Disconnect) -> None:
         self.ended = disconnect
 
-    def ping(self, payload: bytes) -> None:
-        self.pings.append(payload)
+    def ping(self, payload: bytes) -> bool:
+        if self.can_ping:
+            self.pings.append(payload)
+        return self.can_ping
 
     def said(self, *types: str) -> list[dict[str, Any]]:
         """What was said, of the given types or of all."""
@@ -105,9 +108,14 @@ async def running(*apps: AppSettings, engine: Any = None, **given: Any) -> Async
 
 
 def connect(
-    node: Node, *, app: str = APP, client: str | None = None, token: str | None = None
+    node: Node,
+    *,
+    app: str = APP,
+    client: str | None = None,
+    token: str | None = None,
+    can_ping: bool = True,
 ) -> tuple[Session, Line]:
-    line = Line()
+    line = Line(can_ping=can_ping)
     visitor = Visitor(client=client, token=token)
     return node.connect(node.apps.by_id(app), PlainServer(), line, visitor), line
 

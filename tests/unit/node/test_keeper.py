@@ -58,3 +58,14 @@ async def test_an_expired_token_ends_the_connection() -> None:
         wall.now += 1 + LEEWAY
         node.keeper.sweep()
         assert [type(line.ended), line.ended and line.ended.name] == [Disconnect, "expired"]
+
+
+async def test_where_no_pings_can_be_sent_the_carrier_watches_over_life() -> None:
+    clock = Clock(100.0)
+    async with running(clock=clock) as node:
+        _, line = connect(node, can_ping=False)
+        for asked in range(1, 4):
+            clock.now += node.limits.activity_seconds + 1
+            node.keeper.sweep()
+            assert len(line.said("heartbeat")) == asked
+        assert line.ended is None
