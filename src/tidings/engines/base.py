@@ -79,11 +79,13 @@ OptionsOf = Callable[[AppId, ChannelName], ChannelOptions]
 class Held(msgspec.Struct, frozen=True, kw_only=True):
     """The cursor that the server holds for a client that knows nothing of cursors.
 
-    position: all up to here was received. channels: channel to the offset at which it was joined.
+    channels: channel to the offset up to which every connection of this client that is in it has received all.
+    connections: how many connections there are, or were when the process ended, that may come back for it.
     """
 
-    position: Position
+    epoch: str
     channels: Mapping[ChannelName, int]
+    connections: int = 1
 
 
 class Broker(Protocol):

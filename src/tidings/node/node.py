@@ -17,6 +17,7 @@ from tidings.ids import AppId, ChannelName, ClientId, SessionId, UserId, new_mes
 from tidings.messages import Kind, Message, Origin, Position
 from tidings.node.apps import App, Apps, AppSettings
 from tidings.node.authorizer import Authorizer, Visitor
+from tidings.node.clients import Clients
 from tidings.node.dispatcher import Dispatcher
 from tidings.node.host import NodeHost
 from tidings.node.keeper import Keeper
@@ -66,6 +67,7 @@ class Node:
         self.draining = False
         self.connections = 0
         self.polls: set[asyncio.Event] = set()  # polls that wait
+        self.clients = Clients(engine.cursors, clock)
         self.holding: set[Session] = set()  # sessions whose client has its cursor held here
         self.keeper = Keeper(self)
         self._pumps: list[Pump] = []
@@ -187,6 +189,8 @@ class Node:
             return
         self.connections -= 1
         self.holding.discard(session)
+        if session.resume is not None:
+            session.resume.release()
         self.metrics.connections.labels(session.app.id, session.protocol.name).dec()
         for channel, membership in list(session.channels.items()):
             session.app.hub.leave(session.outlet, channel)

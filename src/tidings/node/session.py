@@ -46,7 +46,7 @@ class Transport(Protocol):
     def ping(self, payload: bytes) -> bool:
         """Send a WebSocket ping, whose pong proves that all written before it has arrived.
 
-        False, with nothing done, when the transport has no pings; the peer's life is then watched by whoever carries it.
+        False, with nothing done, when the transport has no pings; whoever carries it then watches over the peer's life.
         """
         ...
 

@@ -227,3 +227,42 @@ async def test_where_pings_can_be_sent_a_word_of_life_proves_nothing() -> None:
         second, again = connect(node, client="c")
         await ask(second, type="subscribe", channel="a")
         assert again.numbers() == [1]
+
+
+async def test_a_slow_connection_is_not_robbed_by_a_faster_one_with_the_same_id() -> None:
+    async with remembering() as node:
+        slow, _ = connect(node, client="bob")
+        await ask(slow, type="subscribe", channel="a")
+        fast, line = connect(node, client="bob")
+        await ask(fast, type="subscribe", channel="a")
+        await publish(node, 1)
+        await confirmed(fast, line)
+        slow.closed()
+        again, told = connect(node, client="bob")
+        await ask(again, type="subscribe", channel="a")
+        assert told.numbers() == [1]
+
+
+async def test_one_connection_does_not_forget_the_channels_of_another_with_the_same_id() -> None:
+    async with remembering() as node:
+        first, line = connect(node, client="bob")
+        await ask(first, type="subscribe", channel="x")
+        second, _ = connect(node, client="bob")
+        await ask(second, type="subscribe", channels=["x", "y"])
+        await publish(node, 1, "x")
+        await confirmed(first, line)
+        second.closed()
+        await publish(node, 2, "y")
+        again, told = connect(node, client="bob")
+        await ask(again, type="subscribe", channel="y")
+        assert told.numbers() == [2]
+
+
+async def test_a_client_that_is_back_before_its_end_was_noticed_misses_nothing() -> None:
+    async with remembering() as node:
+        dead, _ = connect(node, client="c")
+        await ask(dead, type="subscribe", channel="a")
+        await publish(node, 1)  # written into a dead connection
+        back, line = connect(node, client="c")
+        await ask(back, type="subscribe", channel="a")
+        assert line.numbers() == [1]
