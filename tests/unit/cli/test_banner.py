@@ -47,3 +47,10 @@ def test_the_commands_to_paste_find_this_server() -> None:
     obtain_app(Path("elsewhere"))
     text = printed(data=Path("elsewhere"), port=9000)
     assert "tidings listen news --url http://127.0.0.1:9000 --data elsewhere" in text
+
+
+def test_the_snippet_for_pages_asks_for_resume_and_names_origins() -> None:
+    obtain_app(Path("tidings-data"))
+    text = printed()
+    assert "wsPath: `/c/${crypto.randomUUID()}`" in text
+    assert "`origins`" in text
