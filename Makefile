@@ -39,7 +39,8 @@ help:
 	@echo 'make pins         resolve requirements/ and the lock file anew (needs uv)'
 	@echo 'make clean        remove what builds and tests leave;  make distclean  the environments too'
 	@echo
-	@echo 'PYTHON=python3.12 chooses the interpreter, CHROMIUM=/path the browser, ARGS="..." goes to prove, bench, suites'
+	@echo 'PYTHON=python3.12 chooses the interpreter, CHROMIUM=/path the browser, ARGS="..." goes to demo, prove, bench, suites:'
+	@echo 'make demo ARGS="--port 8206"   when port 8000 is taken'
 
 # ── the front door
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
 import time
 from collections.abc import Callable, Sequence
 
@@ -41,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", choices=SCENARIOS, nargs="+", help="these scenarios alone")
     given = parser.parse_args(arguments)
     plan = SMOKE if given.smoke else QUICK if given.quick else Plan()
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(1)
+    )  # servers have sessions of their own: they end with the stack
     raise_descriptors()
     began = time.monotonic()
     print(words())

@@ -52,7 +52,7 @@ activity_seconds = 3600
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A running server. requests: bytes of so many publishes, over channels in turn."""
+    """A running server. requests: bytes of so many publishes, over its channels in turn."""
 
     name: str
     pid: int
@@ -60,6 +60,7 @@ class Subject:
     talk: Talk
     requests: Callable[[int], Sequence[bytes]]
     ingress: str
+    channels: int = 1
 
 
 def upgrade(path: str) -> str:
@@ -121,7 +122,13 @@ def start_tidings(
         return [signed(server.url, server.app, f"bench-{n % groups}") for n in range(count)]
 
     return Subject(
-        f"tidings, {engine} engine", server.pid, server.port, OURS[carrier], requests, "signed HTTP API"
+        f"tidings, {engine} engine",
+        server.pid,
+        server.port,
+        OURS[carrier],
+        requests,
+        "signed HTTP API",
+        groups,
     )
 
 
@@ -137,15 +144,15 @@ def signed(url: str, app: AppCredentials, channel: str) -> bytes:
 # ── the others
 
 
-def start_send_loop(stack: ExitStack, carrier: str) -> Subject | None:
-    """The raw C loop; None when there is no compiler."""
+def start_send_loop(stack: ExitStack, carrier: str, name: str = "C, send() loop") -> Subject | None:
+    """The raw C loop, which knows one channel; None when there is no compiler."""
     program = compiled(HERE / "send_loop.c")
     if program is None:
         return None
     pid, port = _start(stack, [str(program)])
     subscribe = upgrade("/ws") if carrier == "ws" else get("/events")
     talk = Talk(subscribe, "\r\n\r\n", MARK)
-    return Subject("C, send() loop", pid, port, talk, _same(post("/", PAYLOAD)), "unsigned HTTP")
+    return Subject(name, pid, port, talk, _same(post("/", PAYLOAD)), "unsigned HTTP")
 
 
 def start_websockets(stack: ExitStack) -> Subject:
@@ -175,7 +182,7 @@ def start_node_ws(stack: ExitStack, *, groups: int = 1) -> Subject | None:
     def requests(count: int) -> Sequence[bytes]:
         return [post(f"/publish/{n % groups}", PAYLOAD) for n in range(count)]
 
-    return Subject("Node ws", pid, port, talk, requests, "unsigned HTTP")
+    return Subject("Node ws", pid, port, talk, requests, "unsigned HTTP", groups)
 
 
 def _same(request: bytes) -> Callable[[int], Sequence[bytes]]:

@@ -73,7 +73,7 @@ def lines(groups: Sequence[Group]) -> Iterator[str]:
     yield _line(("", "median", "least to most", "ours ÷ it", "hold / aim"))
     for group in groups:
         yield ""
-        yield f"{group.title}  [{group.unit}]"
+        yield f"{group.title}  [{group.unit}]" if group.unit else group.title
         for row in group.rows:
             yield _row(row)
 

@@ -12,7 +12,7 @@ import io
 import re
 import sys
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Any, Final
@@ -62,6 +62,22 @@ TABLES: Final[Sequence[tuple[str, type[msgspec.Struct]]]] = (
     ("when of [[rules]]", When),
     ("[limits]", Limits),
 )
+
+MEANINGS: Final[Mapping[type[msgspec.Struct], Mapping[str, str]]] = {
+    ChannelRule: {
+        "match": "Which channels: a name, with `*` as wildcard.",
+        "require_auth": "Nobody subscribes without a proof: a signature, a token, or a yes of the application.",
+        "cache": "The last message is kept and given first to each new subscriber.",
+        "ephemeral": "Nothing is logged, so nothing can be replayed.",
+        "history": "How much the log keeps of each such channel.",
+    },
+    Retention: {
+        "count": "Messages.",
+        "bytes": "Of their data.",
+        "age": "Seconds.",
+    },
+}
+"""Of structs that serve more rooms than the configuration. A docstring below a field comes before it."""
 
 CONFIGURATION: Final = """\
 # Configuration
@@ -119,7 +135,7 @@ def configuration() -> str:
     short = ", ".join(f"`TIDINGS_{name}` ({setting})" for name, setting in SHORT_NAMES.items())
     parts = [HEADER, "", CONFIGURATION.format(short=short)]
     for title, struct in TABLES:
-        parts += [f"## {title}", "", _escaped(_first_paragraphs(struct)), "", *_settings(struct), ""]
+        parts += [f"## {title}", "", _escaped(_first_paragraph(struct)), "", *_settings(struct), ""]
     missing = {field.name for field in msgspec.structs.fields(Config)} - _roots()
     if missing:
         raise SystemExit(f"TABLES lacks {missing}")
@@ -131,13 +147,13 @@ def _roots() -> set[str]:
 
 
 def _settings(struct: type[msgspec.Struct]) -> list[str]:
-    meanings = field_docs(struct)
-    told = bool(meanings)
+    meanings = {**MEANINGS.get(struct, {}), **field_docs(struct)}
     rows = []
     for field in msgspec.structs.fields(struct):
-        row = [f"`{field.encode_name}`", type_text(field.type), _default(field)]
-        rows.append([*row, meanings.get(field.name, "")] if told else row)
-    return table(["setting", "type", "default", *(["meaning"] if told else [])], rows)
+        if field.name not in meanings:
+            raise SystemExit(f"{struct.__name__}.{field.name} has no meaning: write a docstring below it")
+        rows.append([f"`{field.encode_name}`", type_text(field.type), _default(field), meanings[field.name]])
+    return table(["setting", "type", "default", "meaning"], rows)
 
 
 def field_docs(struct: type[msgspec.Struct]) -> dict[str, str]:
@@ -168,8 +184,14 @@ def type_text(kind: Any) -> str:
     if origin in (typing.Union, UnionType):
         return type_text(next(option for option in inner if option is not type(None)))
     if origin in (tuple, list):
-        return f"list of {type_text(inner[0])}s"
+        return f"list of {plural(type_text(inner[0]))}"
     return "table"
+
+
+def plural(kind: str) -> str:
+    """`text` → `texts`, `list of texts` → `lists of texts`."""
+    head, blank, rest = kind.partition(" of ")
+    return f"{head}s{blank}{rest}"
 
 
 def _default(field: Any) -> str:
@@ -181,8 +203,9 @@ def _default(field: Any) -> str:
     return f"`{msgspec.json.encode(default).decode()}`"
 
 
-def _first_paragraphs(struct: type[msgspec.Struct]) -> str:
-    return inspect.cleandoc(struct.__doc__ or "")
+def _first_paragraph(struct: type[msgspec.Struct]) -> str:
+    """What the table is; the fields tell of themselves below."""
+    return inspect.cleandoc(struct.__doc__ or "").split("\n\n")[0]
 
 
 # ── commands

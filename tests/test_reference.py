@@ -5,11 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from scripts.make_reference import FOLDER, field_docs, main, pages
-from tidings.config.settings import AppEntry, EngineSettings, KeyPair, ServerSettings, SourceSettings
+from scripts.make_reference import FOLDER, MEANINGS, TABLES, field_docs, main, pages, type_text
 from tidings.errors import CATALOGUE
-from tidings.node.limits import Limits
-from tidings.node.webhooks.settings import BatchSettings, WebhookSettings
+from tidings.sources.rules import Rule
 
 
 @pytest.mark.parametrize("name", ["configuration.md", "cli.md", "errors.md"])
@@ -23,21 +21,24 @@ def test_check_fails_for_a_page_that_is_not_current(monkeypatch: pytest.MonkeyPa
     assert main(["--check"]) == 1
 
 
+@pytest.mark.parametrize(("title", "struct"), TABLES, ids=[title for title, _ in TABLES])
+def test_every_setting_is_described(title: str, struct: type[msgspec.Struct]) -> None:
+    told = {**MEANINGS.get(struct, {}), **field_docs(struct)}
+    assert set(told) == set(struct.__struct_fields__)
+
+
 @pytest.mark.parametrize(
-    "struct",
+    ("kind", "text"),
     [
-        ServerSettings,
-        EngineSettings,
-        SourceSettings,
-        AppEntry,
-        KeyPair,
-        Limits,
-        WebhookSettings,
-        BatchSettings,
+        (str, "text"),
+        (tuple[str, ...], "list of texts"),
+        (tuple[tuple[str, ...], ...], "list of lists of texts"),
+        (tuple[Rule, ...], "list of tables"),
+        (int | None, "whole number"),
     ],
 )
-def test_every_setting_is_described(struct: type[msgspec.Struct]) -> None:
-    assert set(field_docs(struct)) == set(struct.__struct_fields__)
+def test_types_are_named_as_a_person_would(kind: object, text: str) -> None:
+    assert type_text(kind) == text
 
 
 def test_every_error_is_listed() -> None:

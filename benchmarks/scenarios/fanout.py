@@ -22,7 +22,7 @@ ALONE, BURST = 100, 320
 IN_FLIGHT = 16
 GROUPS, MEMBERS = 200, 5
 SMALL = 2_000
-"""Publishes a round to small channels: a quarter of a second."""
+"""Publishes a round to small channels: a quarter of a second. No fewer in a quick run: Node needs them to get warm."""
 
 # uWebSockets.js and nchan are not installed here. In an earlier run they took 5.0 and 6.2 µs (nchan 6.1 at 16 in
 # flight, over SSE 8.2 and 7.9) where the C loop took 4.0; with 200 channels of 5 nchan took 10.9 and Node ws 23.
@@ -75,13 +75,17 @@ def small_channels(plan: Plan) -> list[Group]:
     """Many channels with five subscribers each: here the way in counts as much as the way out."""
     groups = min(GROUPS, plan.subscribers // MEMBERS)
     with ExitStack() as stack:
-        subjects = [start_tidings(stack, groups=groups), start_node_ws(stack, groups=groups)]
+        subjects = (
+            start_tidings(stack, groups=groups),
+            start_node_ws(stack, groups=groups),
+            start_send_loop(stack, "ws", "C, send() loop, one channel of 5"),
+        )
         ready = [
-            (subject, _open(stack, subject, subscribers=groups * MEMBERS, groups=groups))
+            (subject, _open(stack, subject, subscribers=subject.channels * MEMBERS, groups=subject.channels))
             for subject in subjects
             if subject is not None
         ]
-        count = plan.some(SMALL)
+        count = plan.many(SMALL)
         series = interleaved(
             {s.name: _burst(s, load, count=count, flight=IN_FLIGHT, per=MEMBERS) for s, load in ready},
             plan.rounds,
@@ -101,7 +105,7 @@ def ingress(plan: Plan) -> list[Group]:
         for subject in (start_tidings(stack), start_tidings(stack, engine="sqlite"), start_node_ws(stack)):
             if subject is not None:
                 load = _open(stack, subject, subscribers=0, groups=1)
-                count = plan.some(SMALL)
+                count = plan.many(SMALL)
                 measures[f"{subject.name}, {subject.ingress}"] = _burst(
                     subject, load, count=count, flight=IN_FLIGHT, per=0
                 )

@@ -25,6 +25,7 @@ from tidings.config.loading import load
 from tidings.config.settings import Config
 from tidings.ids import AppId, ChannelName, new_message_id, new_trail
 from tidings.messages import Message
+from tidings.node.apps import ChannelRule
 from tidings.node.authorizer import Visitor
 from tidings.node.node import Node
 
@@ -36,24 +37,28 @@ LOOPBACK: Final = "'self' http://127.0.0.1:* http://localhost:*"
 Hook = Callable[..., Awaitable[Any]]
 
 
-def build(data: Path, port: int) -> DemoPlan:
-    """The example systems with their databases in `data`, for a server that listens on `port`."""
-    return DemoPlan(data, port)
+def build(data: Path, port: int, host: str = "127.0.0.1", lan: str | None = None) -> DemoPlan:
+    """The example systems with their databases in `data`, for a server that listens on `host:port`.
+
+    lan: the address by which other devices call it, such as http://192.168.1.5:8000; None when they cannot.
+    """
+    return DemoPlan(data, port, host, lan)
 
 
 class DemoPlan:
     """What the demo's server needs: its configuration, who may read what, and the pages."""
 
-    def __init__(self, data: Path, port: int) -> None:
+    def __init__(self, data: Path, port: int, host: str = "127.0.0.1", lan: str | None = None) -> None:
         self._database = data / "kanban.db"
-        self._cable = Cable(port)
+        self._cable = Cable(host, port, remembered=data / "cable-port")
         self._node: Node | None = None
         self._secret = secrets.token_hex(20)  # nobody outside this process signs for the demo's app
         self.config = _kanban_config(self._database, self._secret)
         app = self.config.apps[0]
         live = LiveSettings(key=app.pairs().popitem()[0], secret=self._secret, app_id=app.id, resume=True)
-        board = create_app(self._database, live=live, publish=self._publish, framed_by=LOOPBACK)
-        self.extra = Stage(self._cable, {"kanban": self._database}, {"kanban": board}).app()
+        framed_by = f"{LOOPBACK} {lan}" if lan else LOOPBACK
+        board = create_app(self._database, live=live, publish=self._publish, framed_by=framed_by)
+        self.extra = Stage(self._cable, {"kanban": self._database}, {"kanban": board}, lan=lan).app()
         self.hooks: Sequence[tuple[str, Hook]] = [("project-{project_id}", self._may_read)]
 
     def prepare(self) -> None:
@@ -63,11 +68,11 @@ class DemoPlan:
     async def start(self, node: Node) -> None:
         """The server listens: lay the cable."""
         self._node = node
-        await self._cable.plug_in()
+        await self._cable.lay()
 
     async def stop(self) -> None:
         """Take the cable away."""
-        await self._cable.proxy.close()
+        await self._cable.take_away()
 
     async def _publish(self, channel: str, event: str, data: dict[str, Any]) -> None:
         assert self._node is not None, "the server has not started"
@@ -88,11 +93,21 @@ class DemoPlan:
 
 
 def _kanban_config(database: Path, secret: str) -> Config:
-    """The kanban's own tidings.toml, with the database where the demo keeps it and a secret of this start."""
+    """The kanban's own tidings.toml, with the database where the demo keeps it and a secret of this start.
+
+    Here server and pages are one origin, so the session cookie can say who may listen: the channels have plain names,
+    and `_may_read` decides.
+    """
     config = load(file=KANBAN / "tidings.toml", environ={}).config
     source = msgspec.structs.replace(config.sources[0], url=f"sqlite:///{database}")
-    app = msgspec.structs.replace(config.apps[0], secret=secret)
-    return msgspec.structs.replace(config, sources=(source,), apps=(app,))
+    app = msgspec.structs.replace(config.apps[0], secret=secret, origins=())
+    rules = tuple(
+        msgspec.structs.replace(rule, channel=rule.channel.removeprefix("private-")) for rule in config.rules
+    )
+    members_only = ChannelRule(match="project-*", require_auth=True)
+    return msgspec.structs.replace(
+        config, sources=(source,), apps=(app,), rules=rules, channels=(members_only,)
+    )
 
 
 def _cookie_user(header: str) -> str | None:

@@ -65,7 +65,7 @@ def create_app(
     """The board on `database`, made and seeded if it is new. Mount it at any prefix, or run it by itself.
 
     live: the live server, as the page and the back end reach it.
-    emit: who announces a committed change (setting C9).
+    emit: who announces a committed change.
     publish: sends an event to the live server; needed for /api/pusher/trigger.
     commit_delay: test hook, called in a worker thread before each commit; may wait, or raise to roll back.
     static: the built page. clock: seconds, for the trigger's rate limit.
@@ -210,7 +210,7 @@ class Wire:
         return _json({"auth": channel_signature(self._live, socket_id, channel)})
 
     async def trigger(self, request: Request) -> Response:
-        """POST `{channel, event, data, projectId}`: announce a change that the caller has just saved (K4)."""
+        """POST `{channel, event, data, projectId}`: announce a change that the caller has just saved."""
         user = current_user(request)
         wanted = decode(await read_bounded(request, MAX_EVENT_BYTES), Trigger)
         project_id = _agreed_project(wanted)

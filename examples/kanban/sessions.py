@@ -30,17 +30,17 @@ def current_user(request: Request) -> str:
             "not_signed_in",
             "Nobody is signed in." if user is None else f"There is no user {user!r}.",
             field=f"cookie {COOKIE}",
-            fix=f"Open the page with ?user= and one of {', '.join(USERS)}.",
+            fix=f"Add one of these to the page's address: {', '.join(f'?user={name}' for name in USERS)}.",
         )
     return user
 
 
 def user_or_default(request: Request) -> str:
-    """The caller's name, or the first demonstration user for a first visit."""
-    for named in (request.headers.get(HEADER), request.cookies.get(COOKIE)):
-        if named in USERS:
-            return named
-    return USERS[0]
+    """The caller's name, or the first demonstration user for a first visit. Raises Problem 401 for a stranger."""
+    if request.headers.get(HEADER):
+        return current_user(request)
+    named = request.cookies.get(COOKIE)
+    return named if named in USERS else USERS[0]
 
 
 def remember_user(response: Response, user: str) -> Response:

@@ -6,7 +6,8 @@ The only place that knows every class. It decides what belongs together; it carr
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Mapping, Sequence
+import socket
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ import msgspec
 
 from tidings.changes import Change
 from tidings.config.rows import app_settings, entry_of
-from tidings.config.settings import Config, SourceSettings
+from tidings.config.settings import Config, ServerSettings, SourceSettings
 from tidings.engines.base import Engine, OptionsOf
 from tidings.engines.memory import MemoryEngine
 from tidings.engines.memory.webhooks import MemoryStore
@@ -23,6 +24,7 @@ from tidings.engines.sqlite.webhooks import SqliteStore, path_beside
 from tidings.errors import ConfigError, SourceError, TidingsError
 from tidings.hub.channel import DEFAULT_OPTIONS, ChannelOptions
 from tidings.ids import AppId, ChannelName
+from tidings.nearest import nearest
 from tidings.node.apps import AppSettings
 from tidings.node.node import Node
 from tidings.node.webhooks.sender import Sender
@@ -36,10 +38,11 @@ from tidings.server import lifecycle
 from tidings.server.app import TidingsApp, create_app
 from tidings.sources.base import ChangeSource
 from tidings.sources.router import ChangeRouter, Explained
-from tidings.sources.rules import AnyRule, FunctionRule, check_rules
+from tidings.sources.rules import AnyRule, FunctionRule, columns_of_rules, faults_of_rules
 from tidings.sources.sqlite import SqliteSource
 from tidings.sources.sqlite.driver import Database, DatabaseError, Driver
 from tidings.sources.sqlite.shapes import missing_table, read_shape
+from tidings.sources.sqlite.triggers import TableShape
 from tidings.tenants.follower import Follower
 from tidings.tenants.table import AppsTable, Row
 
@@ -112,15 +115,27 @@ def rules_for(config: Config, at: int, functions: Sequence[FunctionRule] = ()) -
     """
     rules: list[AnyRule] = [*config.rules, *functions]
     named = {table for source in config.sources for table in source.tables}
-    if all(source.tables for source in config.sources):
-        for rule in rules:
-            if rule.table not in named:
-                raise ConfigError(
-                    f"rules: no source captures table {rule.table!r};"
-                    f" add it to a source's tables (there are: {', '.join(sorted(named))})"
-                )
+    strays = _strays(rules, named) if all(source.tables for source in config.sources) else []
+    if strays:
+        raise ConfigError("\n".join(_uncaptured(number, rule.table, named) for number, rule in strays))
     tables = config.sources[at].tables
     return [rule for rule in rules if (rule.table in tables if tables else rule.table not in named)]
+
+
+def _strays(rules: Sequence[AnyRule], named: Collection[str]) -> list[tuple[int, AnyRule]]:
+    """The rules whose table no source names, with their places from 1."""
+    return [(number, rule) for number, rule in enumerate(rules, 1) if rule.table not in named]
+
+
+def _uncaptured(number: int, table: str, named: Collection[str]) -> str:
+    fix = (
+        f"did you mean {near!r}?"
+        if (near := nearest(table, named))
+        else f"there are: {', '.join(sorted(named))}"
+    )
+    return (
+        f"rules[{number}].table: no source captures table {table!r}; {fix} (or add it to a source's tables)"
+    )
 
 
 def tables_for(config: Config, at: int, functions: Sequence[FunctionRule] = ()) -> tuple[str, ...]:
@@ -139,6 +154,11 @@ def source_name(settings: SourceSettings) -> str:
 
 def read_columns(path: str, tables: Sequence[str], *, sqlite: Driver = "auto") -> Columns:
     """Each table's columns, read without changing the database. Raises SourceError that says what is missing."""
+    return {table: shape.told for table, shape in read_shapes(path, tables, sqlite=sqlite).items()}
+
+
+def read_shapes(path: str, tables: Sequence[str], *, sqlite: Driver = "auto") -> Mapping[str, TableShape]:
+    """Each table's columns and key, read without changing the database. Raises SourceError for what is missing."""
     if not Path(path).exists():
         raise SourceError(
             f"there is no database {path}; correct the source's url, or create the database first"
@@ -148,15 +168,18 @@ def read_columns(path: str, tables: Sequence[str], *, sqlite: Driver = "auto") -
         db = Database(Path(path), create=False, busy_ms=READ_MS, driver=sqlite)
         try:
             db.run("PRAGMA query_only = 1")
-            shapes = {table: read_shape(db, table) for table in tables}
-            for table, shape in shapes.items():
-                if shape is None:
-                    raise missing_table(db, table)
+            return {table: _shape(db, table) for table in tables}
         finally:
             db.close()
     except DatabaseError as error:
         raise SourceError(f"{path} cannot be read: {error}; is it an SQLite database?") from error
-    return {table: shape.told for table, shape in shapes.items() if shape is not None}
+
+
+def _shape(db: Database, table: str) -> TableShape:
+    shape = read_shape(db, table)
+    if shape is None:
+        raise missing_table(db, table)
+    return shape
 
 
 # ── the node and what stands before it
@@ -251,33 +274,46 @@ def options_by_name(name: str) -> ChannelOptions:
     return msgspec.convert(default_options(name), ChannelOptions, from_attributes=True)
 
 
-async def serve(assembly: Assembly, *, started: Callable[[], None] | None = None) -> None:
-    """Serve until a signal, drain, stop. started: told when the server listens.
+def claim(server: ServerSettings) -> list[socket.socket]:
+    """Take the server's address before anything else is made. Raises ConfigError when that cannot be."""
+    try:
+        return lifecycle.bind(server.host, server.port)
+    except OSError as error:
+        raise ConfigError(_unbound(server.host, server.port, error)) from error
+
+
+async def serve(
+    assembly: Assembly,
+    *,
+    sockets: Sequence[socket.socket] | None = None,
+    started: Callable[[], None] | None = None,
+) -> None:
+    """Serve until a signal, drain, stop. started: told when the server listens. sockets: what `claim` gave.
 
     Raises EngineError, SourceError; ConfigError when the address cannot be listened on.
     """
     server = assembly.config.server
-    try:
-        sockets = lifecycle.bind(server.host, server.port)
-    except OSError as error:
-        raise ConfigError(_unbound(server.host, server.port, error)) from error
+    claimed = list(sockets) if sockets is not None else claim(server)
     try:
         await lifecycle.serve(
             assembly.node,
             assembly.app,
-            sockets=sockets,
+            sockets=claimed,
             drain_seconds=server.drain_seconds,
             started=None if started is None else lambda _: started(),
             root_path=server.path_prefix,
         )
     finally:
-        for sock in sockets:
+        for sock in claimed:
             sock.close()
 
 
 def _unbound(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"port {port} of {host} is in use by another program; choose another with --port"
+        other = f"--port {port + 206 if port < 65_000 else 8206}"
+        return (
+            f"port {port} of {host} is in use by another program; choose another with --port, such as {other}"
+        )
     if error.errno == errno.EACCES:
         return f"port {port} needs rights that this user lacks; choose one above 1023 with --port"
     return f"cannot listen on {host}:{port}: {error.strerror or error}; check --host and --port"
@@ -286,16 +322,23 @@ def _unbound(host: str, port: int, error: OSError) -> str:
 # ── questions that need the parts
 
 
-def check(config: Config) -> list[str]:
+def check(config: Config, *, sqlite: Driver = "auto") -> list[str]:
     """Every fault that only the parts can see: addresses, databases, rules against tables. Nothing is changed."""
     faults = _tried(lambda: make_engine(config.engine_url, lambda app, channel: DEFAULT_OPTIONS))
+    named = {table for source in config.sources for table in source.tables}
+    strays = _strays(config.rules, named) if all(source.tables for source in config.sources) else []
+    faults += [_uncaptured(number, rule.table, named) for number, rule in strays if config.sources]
+    captured = msgspec.structs.replace(
+        config, rules=tuple(rule for rule in config.rules if rule not in [stray for _, stray in strays])
+    )
     columns: dict[str, Sequence[str]] = {}
     for at in range(len(config.sources)):
-        faults += _tried(lambda at=at: columns.update(_columns_of(config, at)))  # type: ignore[misc]
-    if config.sources and not faults:
-        for number, rule in enumerate(config.rules, 1):
-            found = _tried(lambda rule=rule: check_rules([rule], columns))  # type: ignore[misc]
-            faults += [fault.replace("rules[1]", f"rules[{number}]", 1) for fault in found]
+        faults += _faults_of_source(captured, at, columns, sqlite)
+    for number, rule in enumerate(config.rules, 1):
+        if rule.table in columns:
+            faults += [
+                fault.replace("rules[1]", f"rules[{number}]", 1) for fault in faults_of_rules([rule], columns)
+            ]
     if config.apps_table is not None:
         faults += _faults_of_table(config)
     return list(dict.fromkeys(faults))
@@ -319,24 +362,54 @@ def _faults_of_table(config: Config) -> list[str]:
     return _tried(read_all) + found
 
 
-def explain(config: Config, change: Change) -> list[Explained]:
-    """What each rule for its table would make of a change; empty when there is none.
+def _faults_of_source(
+    config: Config, at: int, columns: dict[str, Sequence[str]], sqlite: Driver
+) -> Iterator[str]:
+    """What is wrong with a source, each table by itself; the columns of those that are there go into `columns`."""
+    try:
+        path = sqlite_path(f"sources[{at + 1}].url", config.sources[at].url)
+        tables = tables_for(config, at)
+    except TidingsError as error:
+        yield from str(error).splitlines()
+        return
+    for table in tables:
+        try:
+            columns |= read_columns(path, [table], sqlite=sqlite)
+        except SourceError as error:
+            places = [
+                f"rules[{number}].table: " for number, r in enumerate(config.rules, 1) if r.table == table
+            ]
+            missing = str(error).startswith("there is no table")
+            yield from (f"{place if missing else ''}{error}" for place in places or [""])
 
-    Where no source captures the table, the change's own columns stand for the table's. Raises ConfigError, SourceError.
+
+class Answer(msgspec.Struct, frozen=True):
+    """What the rules make of a change. keyed: whether the table's primary key is known."""
+
+    told: list[Explained]
+    keyed: bool
+
+
+def explain(config: Config, change: Change) -> Answer:
+    """What each rule for its table would make of a change; nothing when there is none.
+
+    The source that captures the table tells its columns and primary key. Where none does, the columns that the change
+    and the rules name stand for the table's. Raises ConfigError, SourceError.
     """
     numbered = [(number, rule) for number, rule in enumerate(config.rules, 1) if rule.table == change.table]
-    columns: Sequence[str] = tuple(dict.fromkeys([*(change.old or {}), *(change.new or {})]))
+    rules = [rule for _, rule in numbered]
+    columns: Sequence[str] = [*(change.old or {}), *(change.new or {}), *columns_of_rules(rules)]
     for at in range(len(config.sources)):
         if change.table in tables_for(config, at):
-            columns = _columns_of(config, at)[change.table]
-    router = ChangeRouter([rule for _, rule in numbered], {change.table: columns})
-    told = router.explain(change)
-    return [msgspec.structs.replace(one, rule=numbered[one.rule - 1][0]) for one in told]
-
-
-def _columns_of(config: Config, at: int) -> Columns:
-    path = sqlite_path(f"sources[{at + 1}].url", config.sources[at].url)
-    return read_columns(path, tables_for(config, at))
+            path = sqlite_path(f"sources[{at + 1}].url", config.sources[at].url)
+            shape = read_shapes(path, [change.table])[change.table]
+            columns, key = shape.told, change.key or tuple(shape.key)
+            change = msgspec.structs.replace(change, key=key)
+    told = ChangeRouter(rules, {change.table: columns}).explain(change)
+    numbers = [number for number, _ in numbered]
+    return Answer(
+        [msgspec.structs.replace(one, rule=numbers[one.rule - 1]) for one in told], bool(change.key)
+    )
 
 
 def _tried(attempt: Callable[[], Any]) -> list[str]:

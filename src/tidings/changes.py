@@ -52,10 +52,12 @@ class Gap(msgspec.Struct, frozen=True):
     """A stretch of changes that a source cannot tell any more, and why.
 
     tables: the tables concerned; empty means all that the source captures.
+    first: the source has never captured this database before, and so cannot have missed what it promised to tell.
     """
 
     reason: str
     tables: tuple[str, ...] = ()
+    first: bool = False
 
 
 class Transaction(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,8 @@ class Grant(msgspec.Struct, frozen=True):
 
     user: UserId | None = None
     member: Member | None = None
+    by_token: bool = False
+    """The right hangs on the connection's token, and ends with it."""
 
 
 class Credential(Protocol):

@@ -127,7 +127,7 @@ _REFUSALS: Final = (
         "storage_full",
         507,
         "the log's disk is full",
-        "free space; nothing acknowledged is lost",
+        "nothing acknowledged is lost; it goes on by itself when there is space",
         retry=True,
     ),
     Reason(128, "not_found", 404, "there is nothing here", "check the path"),
@@ -147,19 +147,20 @@ _REFUSALS: Final = (
     ),
     Reason(133, "request_too_large", 413, "the request is above the limit", "send less at once"),
     Reason(134, "not_presence", 400, "only presence channels have members", "use a presence- channel"),
-    Reason(
-        135,
-        "watchlist_too_long",
-        400,
-        "the watchlist names more users than it may; those beyond are not watched",
-        "watch fewer users",
-    ),
+    Reason(135, "internal", 500, "the server could not answer", "the fault is in the server's log"),
     Reason(
         136,
         "over_quota",
         403,
         "the app has used up its quota",
         "wait for the next day (UTC), or ask whoever runs the server for more",
+    ),
+    Reason(
+        137,
+        "watchlist_too_long",
+        400,
+        "the watchlist names more users than it may; those beyond are not watched",
+        "watch fewer users",
     ),
 )
 
@@ -230,6 +231,7 @@ RESET_REASONS: Final[dict[str, str]] = {
     "epoch": "the log began anew; continuity with the cursor's log cannot be proved",
     "ahead": "the cursor is ahead of the log: it was taken from a log that has since been restored",
     "unknown_cursor": "the cursor is not one that this server wrote",
+    "unreadable": "a message could not be put into the client's protocol; the server's log says why",
     "source": "the change source lost changes that it can no longer tell",
 }
 """Why a channel must be read anew."""
@@ -299,6 +301,10 @@ class EngineUnavailable(EngineError):
     def __init__(self, text: str, *, full: bool = False) -> None:
         self.full = full
         super().__init__(text)
+
+    def refusal(self) -> Refusal:
+        """What a client is told: try again, and whether the disk is the trouble."""
+        return Refusal("storage_full" if self.full else "unavailable", detail=str(self))
 
 
 class SourceError(TidingsError):

@@ -27,6 +27,13 @@ ClientId = NewType("ClientId", str)
 Ref = str | int | None
 """What a client gave to recognise a reply by; echoed as it came."""
 
+CHANNEL_CHARACTERS: Final = r"[A-Za-z0-9_\-=@,.;]"
+"""What a channel's name is made of, on every protocol and in every rule, as a class of a regular expression: what the
+official Pusher SDKs accept. Neither `:` nor a newline: both separate fields in signed texts."""
+
+MAX_CHANNEL_NAME: Final = 200
+"""Characters; what the official Pusher SDKs check."""
+
 APP_ID_PATTERN: Final = re.compile(r"[A-Za-z0-9_\-]{1,64}\Z")
 """No separator may stand in an app id: it becomes part of keys and paths."""
 

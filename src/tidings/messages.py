@@ -13,6 +13,9 @@ from tidings.ids import ChannelName, SessionId, UserId
 CURSOR_PATTERN: Final = re.compile(r"([0-9a-f]{8}):(0|[1-9][0-9]{0,18})\Z")
 """`epoch:offset`. Nineteen digits, because an offset is a signed 64-bit integer in every engine."""
 
+RESERVED_EVENTS: Final = ("pusher:", "pusher_internal:", "tidings:", "phx_")
+"""Beginnings of event names that only the server may say, on any way in: clients act on them."""
+
 MAX_OFFSET: Final = 2**63 - 1
 
 

@@ -7,26 +7,35 @@ bootstrap puts the parts together.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
-import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 import msgspec
 
-from tidings.bootstrap import assemble
+from tidings.bootstrap import SQLITE, assemble
+from tidings.config.kept_app import FIRST_ID, make_app, obtain_kept
 from tidings.config.layers import Layer
 from tidings.config.loading import read
 from tidings.config.settings import AppEntry, app_from_flag
-from tidings.errors import ConfigError
+from tidings.errors import ConfigError, Disconnect, LocalProtocolError
+from tidings.filters import template_pattern
 from tidings.ids import AppId, SessionId, new_message_id
 from tidings.messages import Message, Origin, Position
 from tidings.protocols.pusher.names import validate_channel, validate_event
+from tidings.server import asgi
+from tidings.server.answers import refusal_response
+from tidings.server.leaving import Leaving
 from tidings.sources.rules import FunctionRule
 
-LIBRARY_APP: Final = "1001"
-"""Id of the app when none is named: fixed, since the log on disk belongs to it."""
+LIBRARY_APP: Final = FIRST_ID
+"""Id of the app when none is named."""
+
+KEPT_APP: Final = ".app.json"
+"""Ends the name of the file, beside the engine's own, that keeps the app when none is named."""
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -47,9 +56,10 @@ class Application:
 class Tidings:
     """A live server to mount into an ASGI application.
 
-    engine: its URL, as `--engine`. apps: `ID:KEY:SECRET` or what a `[[apps]]` table holds; without any, one app with a
-    random secret is made for the life of this object. rules, sources, channels, limits, server: as in `tidings.toml`;
-    a rule may also be a function with its table (`FunctionRule`).
+    engine: its URL, as `--engine`. apps: `ID:KEY:SECRET` or what a `[[apps]]` table holds; without any, one app with
+    random secrets is made: kept beside the engine's file (mode 0600), or with `memory:` for the life of this object.
+    rules, sources, channels, limits, server: as in `tidings.toml`; a rule may also be a function with its table
+    (`FunctionRule`).
     Raises ConfigError that tells every fault.
 
         live = Tidings("sqlite:///live.db")
@@ -67,7 +77,7 @@ class Tidings:
         limits: Mapping[str, Any] | None = None,
         server: Mapping[str, Any] | None = None,
     ) -> None:
-        entries = [_app(app) for app in apps] or [_random_app()]
+        entries = [_app(app) for app in apps] or [_own_app(engine)]
         given = list(rules)
         tree = {
             "engine": {"url": engine},
@@ -83,6 +93,8 @@ class Tidings:
         self._assembly = assemble(self.config, functions=functions)
         self._lock = asyncio.Lock()
         self._running = False
+        self._stopped = False
+        self._leaving = Leaving(self._end_streams)
 
     @property
     def apps(self) -> Sequence[AppEntry]:
@@ -101,10 +113,12 @@ class Tidings:
         """Let a function decide who may join channels like `private-family-{family_id}`.
 
         It is called as `await hook(visitor, family_id=…)` and returns True or a user id for yes, False or None for no.
-        visitor: what the connection brought along: headers (cookies), token, peer. Raises ConfigError.
+        visitor: what the connection brought along: headers (cookies), token, peer. Raises ConfigError, also for a hook
+        that cannot be called so.
         """
 
         def add(hook: HookT) -> HookT:
+            _check_hook(pattern, hook)
             self._assembly.node.authorizer.add_hook(pattern, hook)
             return hook
 
@@ -119,12 +133,14 @@ class Tidings:
         key: str | None = None,
         app: str | None = None,
         skip: str | None = None,
-    ) -> Position:
+    ) -> Position | None:
         """Append a message to the log and return its position; it is kept then, and on its way.
 
         data: anything JSON can hold, or a model with `model_dump_json`. key: idempotency key; the same one again is the
         same message. app: id, when there are several. skip: socket id of the connection that does not get it.
-        Raises Refusal: a bad name, too large, `key_reused`, `unavailable`.
+        Returns the message's position; None on an ephemeral channel, which keeps nothing.
+        Raises Refusal: a bad name, too large, `key_reused`, `unavailable`; TypeError for data that JSON cannot hold;
+        LocalProtocolError after `stop`.
         """
         await self.start()
         node = self._assembly.node
@@ -141,19 +157,27 @@ class Tidings:
         return position
 
     async def start(self) -> None:
-        """Open engine and sources. Idempotent. Raises EngineError, SourceError, ConfigError."""
+        """Open engine and sources. Idempotent. Raises EngineError, SourceError, ConfigError.
+
+        After `stop` it raises LocalProtocolError.
+        """
         if self._running:
             return
         async with self._lock:
+            if self._stopped:
+                raise LocalProtocolError("this Tidings was stopped, and that is final; make a new one")
             if not self._running:
                 await self._assembly.node.start()
                 self._running = True
+                self._leaving.listen()
 
     async def stop(self) -> None:
         """Send clients away with the word to come back, then close. Idempotent; it cannot be started again."""
         async with self._lock:
+            self._stopped = True
             if self._running:
                 self._running = False
+                self._leaving.close()
                 await self._assembly.node.drain(0)
                 await self._assembly.node.stop()
 
@@ -170,8 +194,17 @@ class Tidings:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
+        if self._stopped:
+            await _answer_gone(scope, receive, send)
+            return
         await self.start()
+        self._leaving.listen()  # the host may have set its handlers since
         await self._assembly.app(scope, receive, send)
+
+    def _end_streams(self) -> None:
+        """The process is told to end: send clients away now, because the host will wait until they have gone."""
+        if self._running:
+            self._assembly.node.spawn(self._assembly.node.drain(0))
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -195,17 +228,41 @@ def _app(app: str | Mapping[str, Any]) -> dict[str, Any]:
         raise ConfigError(f"apps: {error}") from error
 
 
-def _random_app() -> dict[str, Any]:
-    return {
-        "id": LIBRARY_APP,
-        "key": secrets.token_hex(10),
-        "secret": secrets.token_hex(20),
-        "jwt_secret": secrets.token_hex(32),
-    }
+def _own_app(engine: str) -> dict[str, Any]:
+    """The app when none is named. It lasts as long as the log does: pages and back ends hold its keys."""
+    path = engine.removeprefix(SQLITE)
+    if path in ("", engine):
+        app = make_app()
+    else:
+        app = obtain_kept(
+            Path(path + KEPT_APP), elsewhere='name the app yourself with apps=["ID:KEY:SECRET"]'
+        )
+    return {name: getattr(app, name) for name in ("id", "key", "secret", "jwt_secret")}
+
+
+def _check_hook(pattern: str, hook: Callable[..., Any]) -> None:
+    """Raises ConfigError for a hook that cannot be called with a visitor and the names of its pattern."""
+    names = template_pattern(pattern).groupindex
+    try:
+        inspect.signature(hook).bind(None, **dict.fromkeys(names))
+    except TypeError as error:
+        call = ", ".join(("visitor", *(f"{name}=…" for name in names)))
+        raise ConfigError(
+            f"authorize({pattern!r}): {getattr(hook, '__name__', 'the hook')} is called as ({call}): {error}"
+        ) from error
+
+
+async def _answer_gone(scope: Scope, receive: Receive, send: Send) -> None:
+    """To whoever comes after the end: come back later, to whatever stands here then."""
+    response = refusal_response(Disconnect("draining"))
+    if scope["type"] == "websocket":
+        await asgi.reject(response, scope, receive, send)
+    else:
+        await asgi.respond(response, scope["method"], send)
 
 
 def _encode(value: Any) -> Any:
     """Users' own models, by shape: no dependency on whoever wrote them."""
     if hasattr(value, "model_dump_json"):
         return msgspec.Raw(value.model_dump_json())
-    raise NotImplementedError(f"{type(value).__name__} cannot be written as JSON")
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")

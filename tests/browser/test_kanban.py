@@ -534,6 +534,19 @@ class TestLooks:
         ada.page.screenshot(path=str(shots / f"kanban-{width}-{scheme}-dialog.png"))
         assert ada.complaints == []
 
+    def test_on_a_wide_screen_the_place_for_a_new_column_is_in_sight(self, desk: Desk) -> None:
+        ada = desk.open("Ada", viewport={"width": 1600, "height": 900})
+        box = ada.page.get_by_role("button", name="Add column").bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= 1600
+
+    def test_a_name_that_nobody_has_is_said(self, desk: Desk, shots: Path) -> None:
+        nobody = desk.open("Nobody", wait=False)
+        said = nobody.page.get_by_role("alert")
+        expect(said).to_contain_text("Nobody here has that name", timeout=LIMIT)
+        expect(said).to_contain_text("?user=Ada, ")
+        nobody.page.screenshot(path=str(shots / "kanban-nobody.png"))
+
     def test_touch_targets_are_large_on_a_phone(self, desk: Desk) -> None:
         ada = desk.open("Ada", viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
         small = ada.page.evaluate(

@@ -5,13 +5,12 @@ from __future__ import annotations
 from tests.engines.harness import APP, NEWS, OTHER, SPORT, Bench, Kit, opened
 from tidings.engines.base import Held
 from tidings.ids import ClientId
-from tidings.messages import Position
 
 CLIENT = ClientId("client")
 
 
 def held(offset: int) -> Held:
-    return Held(position=Position("0a1b2c3d", offset), channels={NEWS: 1, SPORT: offset})
+    return Held(epoch="0a1b2c3d", connections=offset, channels={NEWS: 1, SPORT: offset})
 
 
 async def test_a_client_never_seen_has_none(bench: Bench) -> None:

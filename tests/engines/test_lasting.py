@@ -43,7 +43,7 @@ async def test_a_declared_gap_outlives_a_restart(kit: Kit) -> None:
 
 
 async def test_held_cursors_outlive_a_restart(kit: Kit) -> None:
-    held = Held(position=Position("0a1b2c3d", 7), channels={NEWS: 3})
+    held = Held(epoch="0a1b2c3d", connections=7, channels={NEWS: 3})
     async with opened(kit.make()) as before:
         before.engine.cursors.hold(APP, ClientId("c"), held)
     async with opened(kit.make()) as after:

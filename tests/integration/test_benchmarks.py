@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -55,7 +58,8 @@ def test_without_a_c_compiler_the_rest_is_still_measured_and_the_gap_is_named(
     monkeypatch.setenv("PATH", str(tmp_path))
     printed = run("--smoke", "--only", "websocket", "sse")
     assert "no C compiler (cc): the C loop is left out" in printed
-    assert "C, send() loop                                       -   no C compiler (cc) here" in printed
+    assert re.search(r"C, send\(\) loop +- +no C compiler \(cc\) here", printed)
+    assert re.search(r"Node ws +- +no node", printed)
     assert "websockets broadcast()" in printed
 
 
@@ -100,7 +104,6 @@ def test_what_is_not_held_is_named_and_shown() -> None:
 
 
 def test_the_cpu_clock_of_a_process_counts_its_work() -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        assert child.stdin is not None
-        assert 0 < cpu_seconds(child.pid) < 10
-        child.stdin.close()
+    before = time.process_time()
+    seen = cpu_seconds(os.getpid())
+    assert before <= seen <= time.process_time()

@@ -170,11 +170,13 @@ def test_a_busy_port_names_the_flag(command: str, tmp_path: Path) -> None:
         said = failed(command, "--port", str(taken.getsockname()[1]), cwd=tmp_path)
     assert "in use" in said
     assert "--port" in said
+    assert ("make demo ARGS=" in said) == (command == "demo")
 
 
 def test_a_log_that_another_process_holds_is_told(server: ServerProcess, tmp_path: Path) -> None:
     said = failed("serve", "--port", str(free_port()), "--data", str(server._data), cwd=tmp_path)
     assert "in use by another process" in said
+    assert "choose another --data, or stop the other server" in said
 
 
 @pytest.mark.parametrize(
@@ -189,6 +191,21 @@ def test_a_log_that_another_process_holds_is_told(server: ServerProcess, tmp_pat
 def test_a_start_that_cannot_be_says_why(flags: list[str], hint: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert hint in failed("serve", "--port", str(free_port()), *flags, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("command", ["serve", "demo"])
+def test_a_start_that_fails_leaves_nothing_behind(command: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        failed(command, "--port", str(taken.getsockname()[1]), cwd=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "flags", [["--source", "sqlite:///none.db"], ["--engine", "redis://x"], ["--config", "none.toml"]]
+)
+def test_a_configuration_that_cannot_be_leaves_nothing_behind(flags: list[str], tmp_path: Path) -> None:
+    failed("serve", "--port", str(free_port()), *flags, cwd=tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_sigterm_drains_and_ends_well(tmp_path: Path) -> None:

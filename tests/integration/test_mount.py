@@ -5,9 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import re
+import signal
 import socket
+import subprocess
+import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +26,12 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 from websockets.asyncio.client import connect
 
+from tests.fixtures.fix_server import Peer, until
 from tidings import Tidings
 from tidings.cli.publish import signed_query
 from tidings.config.settings import AppEntry
 from tidings.node.authorizer import Visitor
+from tidings.testing.ports import free_port
 
 SOON = 10.0
 """Seconds for anything here to happen on a busy machine."""
@@ -65,10 +73,15 @@ async def served(app: Any) -> AsyncIterator[str]:
             await running
 
 
+def listening(address: str, query: str) -> AbstractAsyncContextManager[Any]:
+    """A plain WebSocket below the mount."""
+    return listening_at(f"{address}/live/ws?{query}")
+
+
 @contextlib.asynccontextmanager
-async def listening(address: str, query: str) -> AsyncIterator[Any]:
+async def listening_at(url: str) -> AsyncIterator[Any]:
     """A plain WebSocket that has been told `subscribed`; a function that gives the next message."""
-    async with connect(f"ws://{address}/live/ws?{query}") as socket, asyncio.timeout(SOON):
+    async with connect(f"ws://{url}") as socket, asyncio.timeout(SOON):
 
         async def told(type: str) -> dict[str, Any]:
             while True:
@@ -154,5 +167,114 @@ async def test_the_log_outlives_the_host(tmp_path: Path) -> None:
         first = await live.publish("news", "one", 1)
     async with Tidings(url) as live:
         second = await live.publish("news", "two", 2)
+    assert first is not None
+    assert second is not None
     assert second.epoch == first.epoch
     assert second.offset > first.offset
+
+
+# ── the page docs/how-to/library-mode.md, as it is
+
+
+PAGE = Path(__file__).parents[2] / "docs/how-to/library-mode.md"
+STARLETTE, PLAIN = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def written(snippet: str) -> dict[str, Any]:
+    """The names that a snippet makes."""
+    names: dict[str, Any] = {}
+    exec(compile(snippet, PAGE.name, "exec"), names)
+    return names
+
+
+async def test_the_pages_starlette_application_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = written(STARLETTE)
+    async with served(names["app"]) as address:
+        async with httpx2.AsyncClient(base_url=f"http://{address}") as client:
+            key = (await client.get("/settings")).json()["key"]
+            poll = "/live/poll?channel=private-family-1"
+            assert (await client.get(poll, headers={"cookie": "user=bob"})).status_code == 403
+            cursor = (await client.get(poll, headers={"cookie": "user=ann"})).json()["cursor"]
+            url = f"ws://{address}/live/c/tab-1/app/{key}?protocol=7"
+            async with connect(url, additional_headers={"cookie": "user=ann"}) as pusher:
+                data = {"channel": "private-family-1", "auth": ""}
+                await pusher.send(json.dumps({"event": "pusher:subscribe", "data": data}))
+                kept = (await client.post("/tasks", json={"id": 7})).json()["kept"]
+                async with asyncio.timeout(SOON):
+                    while json.loads(message := await pusher.recv())["event"] != "task-created":
+                        pass
+            page = await client.get(f"{poll}&cursor={cursor}", headers={"cookie": "user=ann"})
+        await names["live"].stop()
+    assert json.loads(message)["data"] == '{"id":7}'
+    assert [one["position"] for one in page.json()["messages"]] == [kept]
+    assert key == written(STARLETTE)["live"].apps[0].key, "keys last beside the engine's file"
+
+
+async def test_the_pages_plain_application_works() -> None:
+    names = written(PLAIN)
+    async with served(names["app"]) as address, listening_at(f"{address}/ws?channel=news") as told:
+        async with httpx2.AsyncClient() as client:
+            assert (await client.get(f"http://{address}/api/hello")).status_code == 200
+        assert (await told("message"))["data"] == {"text": "it works"}
+        await names["live"].stop()
+
+
+# ── the end of the host
+
+
+@contextlib.contextmanager
+def process(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], Peer]]:
+    """uvicorn with the page's application, in a process of its own, and a connection to it."""
+    (folder / "app.py").write_text(STARLETTE)
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", "app:app", "--port", str(port), "--log-level", "critical"]
+    running = subprocess.Popen(command, cwd=folder, env={**os.environ, "PYTHONPATH": str(folder)})
+    try:
+        until(lambda: answers(port), seconds=3 * SOON)
+        with contextlib.closing(socket.create_connection(("127.0.0.1", port), timeout=SOON)) as sock:
+            yield running, Peer(sock)
+    finally:
+        running.kill()
+        running.wait()
+
+
+def answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+def open_stream(peer: Peer) -> bytes:
+    peer.send(b"GET /live/events?channel=news HTTP/1.1\r\nHost: h\r\n\r\n")
+    peer.read_until(b"subscribed")
+    return b"goodbye"
+
+
+def open_poll(peer: Peer) -> bytes:
+    peer.send(b"GET /live/poll?channel=news HTTP/1.1\r\nHost: h\r\n\r\n")
+    cursor = json.loads(peer.response()[2])["cursor"]
+    peer.send(f"GET /live/poll?channel=news&wait=50&cursor={cursor} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+    with socket.create_connection(peer.sock.getpeername(), timeout=SOON) as other:  # a request behind it
+        after = Peer(other)
+        after.send(b"GET /live/healthz HTTP/1.1\r\nHost: h\r\n\r\n")
+        after.response()
+    return b'"messages":[]'
+
+
+def open_socket(peer: Peer) -> bytes:
+    assert peer.upgrade("/live/ws?channel=news") == 101
+    peer.read_until(b"subscribed")
+    return b"goodbye"
+
+
+@pytest.mark.parametrize("open", [open_stream, open_poll, open_socket])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_whoever_is_connected_does_not_keep_the_host_from_its_end(
+    tmp_path: Path, open: Callable[[Peer], bytes], number: signal.Signals
+) -> None:
+    with process(tmp_path) as (running, peer):
+        last_word = open(peer)
+        running.send_signal(number)
+        assert last_word in peer.read_all()
+        running.wait(SOON)

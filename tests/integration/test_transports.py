@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import socket
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from tests.fixtures.fix_server import (
     KEY,
+    PATIENCE,
+    Peer,
     Running,
     client_frame,
     handshake,
@@ -90,6 +95,54 @@ def test_a_client_id_may_stand_in_front_of_the_path(server: Running) -> None:
             lambda: [session.visitor.client for app in server.node.apps for session in app.sessions.values()]
         )
         assert "tab-1" in clients
+
+
+def converse(peer: Peer, mark: bytes) -> bytes:
+    """Read as pusher-js does, answering every ping, up to a frame that holds `mark`. Returns all that was read."""
+    read = b""
+    while mark not in read:
+        opcode, payload = peer.frame()
+        if opcode == 9:
+            peer.send(client_frame(10, payload))
+        elif b'"pusher:ping"' in payload:
+            peer.send(client_frame(1, b'{"event":"pusher:pong","data":{}}'))
+        else:
+            read += payload
+    return read
+
+
+def test_what_a_client_without_cursors_has_received_is_not_sent_again(server: Running) -> None:
+    path, join = "/c/held-1" + PUSHER, b'{"event":"pusher:subscribe","data":{"channel":"held"}}'
+
+    def confirmed() -> bool:
+        node = server.node
+        sessions = [s for s in node.holding if s.visitor.client == "held-1" and s.resume is not None]
+        return any(s.resume.snapshot().get("held") == node.head(s.app).offset for s in sessions)  # type: ignore[union-attr,call-overload]
+
+    with server.connect() as peer:
+        assert peer.upgrade(path) == 101
+        peer.send(client_frame(1, join))
+        converse(peer, b"subscription_succeeded")
+        for at in range(30):
+            server.publish("held", b"%d" % at, event=f"e{at}-")
+        converse(peer, b"e29-")
+        reader = threading.Thread(target=lambda: suppressed(lambda: converse(peer, b"never")), daemon=True)
+        reader.start()
+        server.until(confirmed)
+        peer.sock.shutdown(socket.SHUT_RDWR)
+        reader.join(PATIENCE)
+    server.publish("held", b"30", event="e30-")
+    with server.connect() as peer:
+        assert peer.upgrade(path) == 101
+        peer.send(client_frame(1, join))
+        read = converse(peer, b"e30-")
+    assert [at for at in range(31) if f"e{at}-".encode() in read] == [30]
+
+
+def suppressed(work: Callable[[], Any]) -> None:
+    """Run until the connection ends."""
+    with contextlib.suppress(EOFError, OSError):
+        work()
 
 
 def test_a_foreign_page_with_cookies_is_refused(server: Running) -> None:

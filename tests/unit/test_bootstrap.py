@@ -180,6 +180,29 @@ def test_check_tells_every_faulty_rule_by_its_number(database: Path) -> None:
     assert [fault.split(":")[0] for fault in faults] == ["rules[2].channel", "rules[3]"]
 
 
+def test_check_tells_faults_of_every_source_table_and_rule_at_once(database: Path, tmp_path: Path) -> None:
+    bad = Rule(table="tasks", channel="p-{projct_id}", insert="e", data={"x": "titel"})
+    missing = Rule(table="taks", channel="p", insert="e")
+    other = Rule(table="nots", channel="p", insert="e")
+    faults = check(with_source(database, missing, bad, other))
+    assert [fault.split(":")[0] for fault in faults] == [
+        "rules[1].table",
+        "rules[3].table",
+        "rules[2].channel",
+        "rules[2].data",
+    ]
+    assert faults[0].endswith("did you mean 'tasks'?")
+
+
+def test_check_tells_a_rule_whose_table_nobody_captures_by_its_number_and_goes_on(database: Path) -> None:
+    bad = Rule(table="tasks", channel="p-{projct_id}", insert="e")
+    faults = check(with_source(database, bad, Rule(table="taks", channel="p", insert="e"), tables=("tasks",)))
+    assert faults == [
+        "rules[2].table: no source captures table 'taks'; did you mean 'tasks'? (or add it to a source's tables)",
+        "rules[1].channel: there is no column 'projct_id' in table 'tasks'; did you mean 'project_id'?",
+    ]
+
+
 def test_check_tells_addresses_and_databases(tmp_path: Path) -> None:
     config = with_source(tmp_path / "none.db", RULE)
     config = msgspec.structs.replace(config, engine=EngineSettings(url="redis://x"))
@@ -195,7 +218,7 @@ def test_explain_tells_what_each_rule_of_the_table_would_send(database: Path) ->
     notes = Rule(table="notes", channel="n", insert="e")
     silent = Rule(table="tasks", channel="p", delete="gone")
     change = Change(table="tasks", kind="insert", key=("id",), new={"id": 1, "project_id": 7, "title": "t"})
-    first, second = explain(with_source(database, notes, RULE, silent), change)
+    first, second = explain(with_source(database, notes, RULE, silent), change).told
     assert (first.rule, first.outcome, first.drafts[0].channel) == (2, "sent", "project-7")
     assert (second.rule, second.outcome) == (3, "nothing")
     assert second.why
@@ -203,8 +226,16 @@ def test_explain_tells_what_each_rule_of_the_table_would_send(database: Path) ->
 
 def test_explain_needs_no_source() -> None:
     change = Change(table="tasks", kind="insert", key=("id",), new={"id": 1, "project_id": 7})
-    (told,) = explain(Config(rules=(RULE,)), change)
-    assert told.drafts[0].channel == "project-7"
+    answer = explain(Config(rules=(RULE,)), change)
+    assert answer.told[0].drafts[0].channel == "project-7"
+    assert answer.keyed
+
+
+def test_explain_reads_the_primary_key_from_the_source(database: Path) -> None:
+    change = Change(table="tasks", kind="insert", new={"id": 1, "project_id": 7})
+    answer = explain(with_source(database, RULE), change)
+    assert (answer.keyed, answer.told[0].drafts[0].data) == (True, {"id": 1, "project_id": 7})
+    assert not explain(Config(rules=(RULE,)), change).keyed
 
 
 # ── serving

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tidings.errors import ConfigError
 from tidings.filters import matches, template_pattern
@@ -40,3 +44,13 @@ def test_a_template_fits_whole_names_only() -> None:
     assert not fits.match("my-family-1.x")
     assert not fits.match("family-1yx")
     assert not fits.match("family-.x")
+
+
+@given(st.text("ab*", max_size=8), st.text("ab", max_size=10))
+def test_patterns_mean_what_a_regular_expression_would(pattern: str, name: str) -> None:
+    meant = ".*".join(re.escape(piece) for piece in pattern.split("*"))
+    assert matches(pattern, name) == (re.fullmatch(meant, name) is not None)
+
+
+def test_many_stars_cost_nothing() -> None:
+    assert not matches("*a" * 90 + "b", "a" * 200)  # as a regular expression: longer than the universe

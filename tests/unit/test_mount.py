@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import stat
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tidings.errors import ConfigError, EngineError, Refusal
+from tidings.errors import ConfigError, EngineError, LocalProtocolError, Refusal
 from tidings.ids import ChannelName
 from tidings.messages import Position
 from tidings.mount import LIBRARY_APP, Tidings
@@ -21,6 +22,22 @@ async def test_without_apps_one_is_made_with_secrets_of_its_own() -> None:
     assert one.id == other.id == LIBRARY_APP
     assert one.secret
     assert one.secret != other.secret
+
+
+def test_beside_an_engines_file_the_app_lasts(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/data/live.db"
+    assert Tidings(url).apps == Tidings(url).apps
+    kept = tmp_path / "data" / "live.db.app.json"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert Tidings(url, apps=["1:k:s"]).apps[0].id == "1"
+
+
+def test_no_secret_is_shown() -> None:
+    live = Tidings(apps=[{"id": "1", "key": "k", "secret": "hush1", "jwt_secret": "hush2"}, "2:k2:hush3"])
+    node = live._assembly.node
+    shown = repr((live.apps, live.config, [app.settings for app in node.apps]))
+    assert "hush" not in shown
+    assert "'k2'" in shown
 
 
 def test_every_fault_of_the_arguments_is_told() -> None:
@@ -41,6 +58,7 @@ async def test_publishing_starts_it_and_returns_the_position() -> None:
     first = await live.publish("news", "hello", {"n": 1})
     second = await live.publish("news", "hello", {"n": 2})
     assert isinstance(first, Position)
+    assert isinstance(second, Position)
     assert first.offset < second.offset
     await live.stop()
 
@@ -77,7 +95,7 @@ async def test_a_bad_name_is_refused(channel: str, event: str) -> None:
 
 async def test_what_json_cannot_hold_is_the_callers_error() -> None:
     async with Tidings() as live:
-        with pytest.raises(NotImplementedError, match="object"):
+        with pytest.raises(TypeError, match="object"):
             await live.publish("news", "e", object())
 
 
@@ -97,6 +115,64 @@ async def test_a_hook_decides_on_the_channels_of_its_pattern() -> None:
 
     with pytest.raises(ConfigError):
         live.authorize("private-{not an identifier}")(member)
+
+
+@pytest.mark.parametrize(
+    ("hook", "told"),
+    [
+        (lambda visitor, family: None, "family_id"),
+        (lambda family_id: None, "visitor"),
+        (lambda visitor, family_id, user: None, "user"),
+    ],
+)
+def test_a_hook_that_cannot_be_called_is_told_with_pattern_and_parameter(hook: Any, told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Tidings().authorize("private-family-{family_id}")(hook)
+    assert "private-family-{family_id}" in str(caught.value)
+    assert told in str(caught.value)
+
+
+async def test_a_hook_may_take_what_it_likes() -> None:
+    async def anything(visitor: object, **names: str) -> bool:
+        return True
+
+    Tidings().authorize("private-{a}-{b}")(anything)
+
+
+async def test_the_end_is_final() -> None:
+    live = Tidings()
+    await live.publish("news", "hello", 1)
+    await live.stop()
+    with pytest.raises(LocalProtocolError, match="make a new one"):
+        await live.publish("news", "hello", 2)
+    never = Tidings()
+    await never.stop()
+    with pytest.raises(LocalProtocolError):
+        await never.start()
+
+
+@pytest.mark.parametrize(
+    ("scope", "told"),
+    [
+        ({"type": "http", "method": "GET"}, [("http.response.start", 503), ("http.response.body", None)]),
+        ({"type": "websocket"}, [("websocket.close", None)]),
+    ],
+)
+async def test_whoever_comes_after_the_end_is_told_to_come_back(
+    scope: dict[str, Any], told: list[tuple[str, int | None]]
+) -> None:
+    live = Tidings()
+    await live.stop()
+    said: list[MutableMapping[str, Any]] = []
+
+    async def receive() -> MutableMapping[str, Any]:
+        return {"type": f"{scope['type']}.connect"}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        said.append(message)
+
+    await live.asgi(scope, receive, send)
+    assert [(message["type"], message.get("status")) for message in said] == told
 
 
 async def lifespan(live: Tidings, *types: str) -> list[str]:

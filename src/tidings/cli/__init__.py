@@ -19,6 +19,11 @@ WELL: Final = 0
 FAILED: Final = 1
 WRONG_USAGE: Final = 2
 
+
+class WrongUsage(TidingsError):
+    """A flag or argument that cannot mean anything."""
+
+
 HELP: Final = """\
 Save first, then tell every screen what changed.
 
@@ -40,6 +45,9 @@ COMMANDS: Final = {
     "webhooks replay": ("webhooks:replay", "Send them again."),
 }
 """Where each command is, and what a list of commands says of it without loading it."""
+
+USAGE: Final = {"publish": "Usage: tidings publish [OPTIONS] CHANNEL EVENT [DATA]"}
+"""Where the usage that is made of the arguments would not name them all."""
 
 GROUPS: Final = {
     "config": "Show the settings in force, or check them.",
@@ -65,7 +73,9 @@ def make_app(arguments: Sequence[str] = ()) -> App:
     for name, (place, summary) in COMMANDS.items():
         group, _, last = name.rpartition(" ")
         summary_or_own = None if called.startswith(name) else summary
-        groups.get(group, app).command(f"tidings.cli.{place}", name=last, help=summary_or_own)
+        groups.get(group, app).command(
+            f"tidings.cli.{place}", name=last, help=summary_or_own, usage=USAGE.get(name)
+        )
     for group_app in groups.values():
         app.command(group_app)
     return app
@@ -86,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return WRONG_USAGE
     except TidingsError as error:
         complain(str(error))
-        return FAILED
+        return WRONG_USAGE if isinstance(error, WrongUsage) else FAILED
     except KeyboardInterrupt:  # the usual end of `listen`
         return WELL
     except BrokenPipeError:  # `tidings listen … | head`

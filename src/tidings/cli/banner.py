@@ -78,8 +78,16 @@ class Banner:
             "",
             f'  const pusher = new Pusher("{key}", {{cluster: "", wsHost: "{address.hostname}", wsPort: {port},',
         )
-        yield "", '    forceTLS: false, enabledTransports: ["ws"]});'
+        yield "", '    forceTLS: false, enabledTransports: ["ws"],'
+        yield (
+            "",
+            "    wsPath: `/c/${crypto.randomUUID()}`});  // a stable id: the server replays what a break made it miss",
+        )
         yield "", '  pusher.subscribe("news").bind("hello", console.log);'
+        yield (
+            "dim",
+            "  a page of another host or port that sends cookies needs its origin in `origins` of [[apps]]",
+        )
         yield "dim", "in a page (nothing to install)"
         yield (
             "",

@@ -10,17 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tidings.bootstrap import check as check_parts
-from tidings.cli.options import (
-    Apps,
-    ConfigFile,
-    Data,
-    Engine,
-    Host,
-    Port,
-    Sources,
-    load_settings,
-    with_kept_app,
-)
+from tidings.cli.options import ServerFlags, with_kept_app
 from tidings.config.checks import notices_of
 from tidings.config.loading import Faults, Loaded
 from tidings.config.showing import DEFAULT, rows_of
@@ -30,13 +20,7 @@ All = Annotated[bool, Parameter(name="--set-only", help="Leave out what is at it
 
 def show(
     *,
-    config: ConfigFile = None,
-    host: Host = None,
-    port: Port = None,
-    data: Data = None,
-    engine: Engine = None,
-    source: Sources = None,
-    app: Apps = None,
+    flags: ServerFlags | None = None,
     set_only: All = False,
 ) -> int:
     """Print every setting, its value and where it came from: default, file, environment or flag. Secrets are masked.
@@ -45,9 +29,7 @@ def show(
     tidings config show --config tidings.toml
     ```
     """
-    loaded = with_kept_app(
-        load_settings(config=config, host=host, port=port, data=data, engine=engine, source=source, app=app)
-    )
+    loaded = with_kept_app((flags or ServerFlags()).load())
     rows = [row for row in rows_of(loaded.config, loaded.origins) if not set_only or row.origin != DEFAULT]
     console = Console(highlight=False, soft_wrap=True)
     if not console.is_terminal:  # for grep and diff: no frame, no wrapping
@@ -69,13 +51,7 @@ def show(
 
 def check(
     *,
-    config: ConfigFile = None,
-    host: Host = None,
-    port: Port = None,
-    data: Data = None,
-    engine: Engine = None,
-    source: Sources = None,
-    app: Apps = None,
+    flags: ServerFlags | None = None,
 ) -> int:
     """Look for faults and tell all of them at once; exit code 1 when there are any. Nothing is changed.
 
@@ -85,9 +61,11 @@ def check(
     tidings config check --config tidings.toml
     ```
     """
-    loaded = with_kept_app(
-        load_settings(config=config, host=host, port=port, data=data, engine=engine, source=source, app=app)
-    )
+    try:
+        loaded = with_kept_app((flags or ServerFlags()).load())
+    except Faults as found:
+        further = check_parts(found.readable) if found.readable is not None else []
+        raise Faults([*found.lines, *further]) from None
     faults = check_parts(loaded.config)
     if faults:
         raise Faults(faults)

@@ -12,14 +12,17 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 
 import httpx2
+import jwt
 import msgspec
 from cyclopts import Parameter
 from rich.console import Console
 from rich.text import Text
 
+from tidings.cli import WrongUsage
 from tidings.cli.options import Apps, ConfigFile, Data, Url, load_settings, server_url, with_kept_app
-from tidings.cli.publish import RequestFailed
-from tidings.errors import RemoteProtocolError
+from tidings.cli.publish import RequestFailed, unreachable
+from tidings.errors import Refusal, RemoteProtocolError
+from tidings.messages import Position
 from tidings.protocols.sse.events import EventParser, StreamEvent
 
 CONNECT_SECONDS: Final = 10.0
@@ -56,6 +59,8 @@ def listen(
     tidings listen project-42 project-43
     ```
     """
+    check_cursor(cursor)
+    check_token(token)
     loaded = load_settings(config=config, data=data, app=app)
     apps = with_kept_app(loaded).config.apps
     key = next(iter(apps[0].pairs())) if apps else None
@@ -64,6 +69,24 @@ def listen(
     for happening in follower.happenings():
         teller.tell(happening)
     return 0
+
+
+def check_cursor(cursor: str | None) -> None:
+    """Raises WrongUsage for what no server ever wrote."""
+    try:
+        if cursor is not None:
+            Position.parse(cursor)
+    except Refusal as error:
+        raise WrongUsage(f"--cursor {cursor!r}: it is none; {error.detail}, as `listen` prints it") from error
+
+
+def check_token(token: str | None) -> None:
+    """Raises WrongUsage for what cannot be a token; whether it is a good one the server decides."""
+    try:
+        if token is not None:
+            jwt.get_unverified_header(token)
+    except jwt.PyJWTError as error:
+        raise WrongUsage("--token: it is not a JWT; `tidings token` makes one") from error
 
 
 class Happening(msgspec.Struct, frozen=True):
@@ -89,6 +112,7 @@ class Follower:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.cursor = cursor or ""
+        self._base = url
         self._url = f"{url}/events"
         self._token = token
         self._query: dict[str, str | list[str]] = {"channel": channels, "framing": "typed"}
@@ -106,6 +130,8 @@ class Follower:
                 try:
                     yield from self._connection(client)
                     why = "the server ended the stream"
+                except httpx2.ConnectError as error:
+                    why = unreachable(self._base, error)
                 except (httpx2.TransportError, RemoteProtocolError) as error:
                     why = str(error) or type(error).__name__
                 wait = self._wait()
@@ -136,6 +162,8 @@ class Follower:
             found = msgspec.json.decode(event.data, type=dict[str, Any])
         except msgspec.DecodeError as error:
             raise RemoteProtocolError(f"{self._url} does not speak our event stream") from error
+        if found.get("type") == "reset" and isinstance(found.get("cursor"), str):
+            self.cursor = found["cursor"]  # the one we came with is what the server could not go on from
         return Happening(found, self.cursor)
 
     def _wait(self) -> float:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
 import msgspec
 from cyclopts import Parameter
 
+from tidings.cli import WrongUsage
 from tidings.cli.local_app import find_app
 from tidings.config.layers import Origin, read_flags
 from tidings.config.loading import Loaded, load
@@ -46,8 +50,36 @@ Url = Annotated[
     Parameter(help="Address of the server; default: port 8000 of this computer, or as configured."),
 ]
 
-_EVERYWHERE: Final = frozenset({"0.0.0.0", "::", "", "*"})
+EVERYWHERE: Final = frozenset({"0.0.0.0", "::", "", "*"})
 """Addresses to listen on that nobody can call."""
+
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ServerFlags:
+    """What a server can be given on the command line; `config` shows and checks the same."""
+
+    config: ConfigFile = None
+    host: Host = None
+    port: Port = None
+    data: Data = None
+    engine: Engine = None
+    source: Sources = None
+    app: Apps = None
+
+    def load(self) -> Loaded:
+        """The configuration in force under these flags. Raises ConfigError."""
+        return load_settings(
+            config=self.config,
+            host=self.host,
+            port=self.port,
+            data=self.data,
+            engine=self.engine,
+            source=self.source,
+            app=self.app,
+        )
 
 
 def load_settings(
@@ -102,9 +134,28 @@ def first_app(loaded: Loaded) -> AppEntry:
 
 
 def server_url(url: str | None, loaded: Loaded) -> str:
-    """The address that was given, else where a server with this configuration would listen here."""
+    """The address that was given, else where a server with this configuration would listen here.
+
+    Without a scheme it is http. Raises WrongUsage for what is no address of a server.
+    """
     if url is not None:
-        return url.rstrip("/")
+        return _checked(url if _URL.match(url) else f"http://{url}").rstrip("/")
     server = loaded.config.server
-    host = "127.0.0.1" if server.host in _EVERYWHERE else server.host
-    return f"http://{f'[{host}]' if ':' in host else host}:{server.port}"
+    return f"http://{callable_host(server.host)}:{server.port}"
+
+
+def callable_host(host: str) -> str:
+    """The host by which this computer can call a server that listens on `host`, as it stands in a URL."""
+    name = "127.0.0.1" if host in EVERYWHERE else host
+    return f"[{name}]" if ":" in name else name
+
+
+def _checked(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise WrongUsage(f"--url {url}: it is no address of a server; give one such as http://127.0.0.1:8000")
+    return url

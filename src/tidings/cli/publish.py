@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
@@ -40,7 +41,7 @@ def publish(
 ) -> int:
     """Send one message, and print its position once it is kept.
 
-    DATA is JSON; what is not JSON is sent as text.
+    DATA is JSON, between single quotes so that the shell leaves it alone; what is not JSON is sent as text.
 
     ```
     tidings publish project-42 task-created '{"taskId": 7}'
@@ -55,6 +56,8 @@ def publish(
     data
         What it carries.
     """
+    if warning := slip(data):
+        print(f"tidings: note: {warning}", file=sys.stderr)
     loaded = load_settings(config=config, data=data_dir, app=app)
     answer = post(server_url(url, loaded), first_app(loaded), channel, event, json_of(data), key=key)
     position = answer.headers.get("tidings-position")
@@ -69,6 +72,17 @@ def json_of(text: str) -> bytes:
     except (msgspec.DecodeError, UnicodeEncodeError):
         return msgspec.json.encode(text)
     return text.encode()
+
+
+def slip(text: str) -> str | None:
+    """What to tell of a text that looks like JSON and is none; None when it is well."""
+    if not text.lstrip().startswith(("{", "[", '"')):
+        return None
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+        return f"DATA looks like JSON and is not ({error}): sent as text. Put it between single quotes"
+    return None
 
 
 def post(

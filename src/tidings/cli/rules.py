@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
@@ -17,7 +18,9 @@ from tidings.changes import Change
 from tidings.cli.options import ConfigFile, Sources, load_settings
 from tidings.config.settings import Config
 from tidings.errors import ConfigError
-from tidings.sources.rules import Draft
+from tidings.nearest import no_such
+from tidings.sources.router import Explained
+from tidings.sources.rules import Draft, columns_needed
 
 _KINDS: Final = ("insert", "update", "delete", "truncate")
 
@@ -52,27 +55,40 @@ def try_rules(
             "there are no rules; write [[rules]] in tidings.toml, or name another file with --config"
         )
     tried = _change(table, change, old, insert=insert, update=update, delete=delete)
-    told = explain(settings, tried)
+    _check_row(settings, tried)
+    answer = explain(settings, tried)
+    if not answer.keyed and any(r.data is None for r in settings.rules if r.table == tried.table):
+        print(
+            "note: primary key unknown: data shown without it (a source in [[sources]] tells it)",
+            file=sys.stderr,
+        )
+    return _show(answer.told, json=json)
+
+
+def _show(told: Sequence[Explained], *, json: bool) -> int:
     drafts = [(one.rule, draft) for one in told for draft in one.drafts]
     if json:
         for number, draft in drafts:
             print(msgspec.json.encode({"rule": number, **_as_object(draft)}).decode())
-        return 0
-    if drafts:
+    elif drafts:
         console = Console(highlight=False)
         console.print(_as_table(drafts), soft_wrap=not console.is_terminal)
     for one in told:
         if not one.drafts:
-            print(f"rule {one.rule} sends nothing: {one.why}")
-    if not told:
-        print(
-            f"nothing is sent: no rule is for table {tried.table!r}; there are rules for {_tables(settings)}"
-        )
-    return 0
+            print(f"rule {one.rule} sends nothing: {one.why}", file=sys.stderr if json else sys.stdout)
+    return 1 if any(one.outcome == "parked" for one in told) else 0
 
 
-def _tables(settings: Config) -> str:
-    return ", ".join(sorted({rule.table for rule in settings.rules}))
+def _check_row(settings: Config, tried: Change) -> None:
+    """Raises ConfigError for a table without rules, and for a row without a column that its rules cannot do without."""
+    rules = [rule for rule in settings.rules if rule.table == tried.table]
+    if not rules:
+        tables = {rule.table for rule in settings.rules}
+        raise ConfigError(f"nothing is sent: no rule is for it: {no_such('table', tried.table, tables)}")
+    needed = dict.fromkeys(column for rule in rules for column in columns_needed(rule))
+    missing = [column for column in needed if column not in tried.row]
+    if missing and tried.kind != "truncate":
+        raise ConfigError(f"the row you gave has no {', no '.join(missing)}")
 
 
 def _change(table: str | None, change: str | None, old: str | None, **rows: str | None) -> Change:

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from tidings.bootstrap import assemble
+from tidings.bootstrap import assemble, claim
+from tidings.bootstrap import check as check_parts
 from tidings.bootstrap import serve as serve_assembly
 from tidings.cli.banner import Banner
 from tidings.cli.local_app import make_folder, obtain_app
 from tidings.cli.logs import set_up_logs
-from tidings.cli.options import (
-    Apps,
-    ConfigFile,
-    Data,
-    Engine,
-    Host,
-    Port,
-    Sources,
-    load_settings,
-    with_app,
-)
-from tidings.config.loading import Loaded
+from tidings.cli.options import ServerFlags, with_app
+from tidings.config.loading import Faults, Loaded
 from tidings.server.lifecycle import run_in_loop
 
 
 def serve(
     *,
-    config: ConfigFile = None,
-    host: Host = None,
-    port: Port = None,
-    data: Data = None,
-    engine: Engine = None,
-    source: Sources = None,
-    app: Apps = None,
+    flags: ServerFlags | None = None,
 ) -> int:
     """Run the server. With no configuration at all it works: one app, its log and keys in ./tidings-data.
 
@@ -44,16 +32,29 @@ def serve(
     tidings serve --port 9000 --source sqlite:///app.db --config tidings.toml
     ```
     """
-    loaded = with_an_app(
-        load_settings(config=config, host=host, port=port, data=data, engine=engine, source=source, app=app)
-    )
-    set_up_logs(loaded.config)
-    if loaded.config.engine.url is None:
-        make_folder(Path(loaded.config.server.data))
-    assembly = assemble(loaded.config, sqlite="apsw")
-    banner = Banner(loaded, assembly.node.engine.durability)
-    run_in_loop(serve_assembly(assembly, started=banner.print))
+    loaded = (flags or ServerFlags()).load()
+    if faults := check_parts(loaded.config, sqlite="apsw"):
+        raise Faults(faults)
+    sockets = claim(loaded.config.server)
+    with closing_all(sockets):  # nothing is made before it is sure that the server can be
+        loaded = with_an_app(loaded)
+        set_up_logs(loaded.config)
+        if loaded.config.engine.url is None:
+            make_folder(Path(loaded.config.server.data))
+        assembly = assemble(loaded.config, sqlite="apsw")
+        banner = Banner(loaded, assembly.node.engine.durability)
+        run_in_loop(serve_assembly(assembly, sockets=sockets, started=banner.print))
     return 0
+
+
+@contextmanager
+def closing_all(sockets: Sequence[socket.socket]) -> Iterator[None]:
+    """Close them at the end, however it comes."""
+    try:
+        yield
+    finally:
+        for sock in sockets:
+            sock.close()
 
 
 def with_an_app(loaded: Loaded) -> Loaded:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from tidings.config.checks import faults_of
 from tidings.config.layers import Layer, Origin, overlay, read_environment, read_file
 from tidings.config.reading import Reader
 from tidings.config.references import resolve
-from tidings.config.settings import Config
+from tidings.config.settings import AppEntry, Config
 from tidings.errors import ConfigError
 
 
@@ -24,10 +24,14 @@ class Loaded(msgspec.Struct, frozen=True):
 
 
 class Faults(ConfigError):
-    """All that is wrong with a configuration, one line each in `lines`."""
+    """All that is wrong with a configuration, one line each in `lines`.
 
-    def __init__(self, lines: list[str]) -> None:
+    readable: the configuration without the tables that could not be read, for whoever looks for further faults.
+    """
+
+    def __init__(self, lines: list[str], readable: Config | None = None) -> None:
         self.lines = lines
+        self.readable = readable
         super().__init__("\n".join(lines))
 
 
@@ -46,24 +50,33 @@ def load(*, file: Path | None, environ: Mapping[str, str], flags: Layer | None =
 def read(layer: Layer, environ: Mapping[str, str]) -> Config:
     """The configuration that a layer describes. Raises Faults."""
     reader = Reader(layer.origins)
-    tree = resolve(_with_shared_limits(layer.tree), environ, reader.faults)
-    config: Config = reader.struct(Config, tree, "")
-    if reader.faults:
-        raise Faults(reader.faults)
-    if faults := faults_of(config):
-        raise Faults(faults)
-    return config
+    tree = resolve(layer.tree, environ, reader.faults)
+    config: Config
+    config, broken = reader.whole(Config, tree)
+    faults = [*reader.faults, *(fault for fault in faults_of(config) if _is_own(fault, broken))]
+    if faults:
+        raise Faults(faults, _without_followers(config, broken))
+    return msgspec.structs.replace(config, apps=_with_shared_limits(config, tree.get("apps", ())))
 
 
-def _with_shared_limits(tree: Mapping[str, Any]) -> Mapping[str, Any]:
-    """`[limits]` is what an app's own limits are laid over."""
-    shared, apps = tree.get("limits"), tree.get("apps")
-    if not isinstance(shared, Mapping) or not isinstance(apps, list):
-        return tree
-    return {**tree, "apps": [_with_limits(app, shared) for app in apps]}
+def _is_own(fault: str, broken: frozenset[str]) -> bool:
+    """False for a fault that is only there because a table it looks into could not be read."""
+    return not ("apps" in broken and fault.startswith("sources[") and ".app:" in fault)
 
 
-def _with_limits(app: Any, shared: Mapping[str, Any]) -> Any:
-    if not isinstance(app, Mapping) or not isinstance(app.get("limits", {}), Mapping):
-        return app
-    return {**app, "limits": {**shared, **app.get("limits", {})}}
+def _without_followers(config: Config, broken: frozenset[str]) -> Config:
+    """Sources and rules are looked at together, or not at all."""
+    return msgspec.structs.replace(config, sources=(), rules=()) if broken & {"sources", "rules"} else config
+
+
+def _with_shared_limits(config: Config, trees: Sequence[Mapping[str, Any]]) -> tuple[AppEntry, ...]:
+    """`[limits]` is what an app's own limits are laid over; after the checks, or each fault were told twice."""
+    return tuple(
+        msgspec.structs.replace(
+            app,
+            limits=msgspec.structs.replace(
+                config.limits, **{name: getattr(app.limits, name) for name in tree.get("limits", ())}
+            ),
+        )
+        for app, tree in zip(config.apps, trees, strict=True)
+    )

@@ -5,7 +5,6 @@ msgspec alone would stop at the first fault; a person who corrects a file wants 
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from types import UnionType
@@ -15,6 +14,7 @@ import msgspec
 
 from tidings.config.layers import Origin, split
 from tidings.config.settings import SECRET_NAMES
+from tidings.nearest import nearest
 
 _MISSING: Final = object()
 """Stands for a value that could not be read; its fault has been noted."""
@@ -42,11 +42,29 @@ class Reader:
         self._origins = origins
 
     def struct(self, kind: type[Any], tree: Any, at: str) -> Any:
-        """The struct that a table describes, or a marker when a fault was found in it."""
+        """The struct that a table describes, or a marker when a value of it could not be read.
+
+        An unknown setting is a fault and spoils nothing: the others are read, so that their faults show too.
+        """
         if not isinstance(tree, Mapping):
             return self._fault(at, tree, "expected a table")
+        values = self._values(kind, tree, at)
+        if _MISSING in values.values():
+            return _MISSING
+        try:
+            return kind(**values)
+        except ValueError as error:  # a struct that checks itself
+            return self._fault(at, None, str(error))
+
+    def whole(self, kind: type[Any], tree: Mapping[str, Any]) -> tuple[Any, frozenset[str]]:
+        """The struct of a whole tree, and the names of its tables that could not be read and are at their default."""
+        values = self._values(kind, tree, "")
+        broken = frozenset(name for name, value in values.items() if value is _MISSING)
+        return kind(**{name: value for name, value in values.items() if name not in broken}), broken
+
+    def _values(self, kind: type[Any], tree: Mapping[str, Any], at: str) -> dict[str, Any]:
+        """Each field that is set, read; the marker for one that could not be."""
         fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
-        before = len(self.faults)
         for name in tree:
             if name not in fields:
                 self._unknown(f"{at}.{name}" if at else name, name, list(fields))
@@ -57,12 +75,8 @@ class Reader:
                 values[field.name] = self.value(field.type, tree[name], path)
             elif field.required:
                 self.faults.append(f"{path}: missing{self._where(at)}; it has no default")
-        if len(self.faults) > before:
-            return _MISSING
-        try:
-            return kind(**values)
-        except ValueError as error:  # a struct that checks itself
-            return self._fault(at, None, str(error))
+                values[field.name] = _MISSING
+        return values
 
     def value(self, kind: Any, tree: Any, at: str) -> Any:
         """One value of the type `kind`."""
@@ -81,11 +95,12 @@ class Reader:
     def _list(self, item: Any, tree: Any, at: str) -> Any:
         if not isinstance(tree, Sequence) or isinstance(tree, str):
             return self._fault(at, tree, f"expected a list of tables, written [[{at}]]")
-        return tuple(self.struct(item, part, f"{at}[{index}]") for index, part in enumerate(tree, 1))
+        items = tuple(self.struct(item, part, f"{at}[{index}]") for index, part in enumerate(tree, 1))
+        return _MISSING if _MISSING in items else items
 
     def _unknown(self, path: str, name: str, known: Sequence[str]) -> None:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+        near = nearest(name, known)
+        hint = f"did you mean {near}?" if near else f"known are {', '.join(known)}"
         self.faults.append(f"{path}: unknown setting{self._where(path)}; {hint}")
 
     def _fault(self, at: str, given: Any, why: str) -> object:

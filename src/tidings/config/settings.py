@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from tidings.node.apps import ChannelRule
+from tidings.node.apps import MASK, ChannelRule
 from tidings.node.limits import Limits
 from tidings.node.quotas import Quotas
 from tidings.node.webhooks.settings import WebhookSettings
@@ -26,7 +26,14 @@ Seconds = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table of the file: no key beyond its fields."""
+    """A table of the file: no key beyond its fields, and no secret in its `repr`."""
+
+    def __repr__(self) -> str:
+        shown = (
+            f"{name}={MASK if name in SECRET_NAMES and value is not None else repr(value)}"
+            for name, value in ((name, getattr(self, name)) for name in self.__struct_fields__)
+        )
+        return f"{type(self).__name__}({', '.join(shown)})"
 
 
 class ServerSettings(_Table, frozen=True):

@@ -9,8 +9,7 @@ import msgspec
 
 from tidings.config.layers import Origin
 from tidings.config.settings import SECRET_NAMES, Config
-
-MASK: Final = "••••••••"
+from tidings.node.apps import MASK
 
 DEFAULT: Final = "default"
 

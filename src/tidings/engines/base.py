@@ -25,8 +25,9 @@ from tidings.ids import AppId, ChannelName, ClientId, SessionId, UserId
 from tidings.messages import Message, Position
 from tidings.presence import Joined, Left, Member
 
-MAX_KEY_LENGTH = 128
-"""Characters of an idempotency key: it is stored with the log, so it must be small."""
+MAX_KEY_LENGTH = 192
+"""Characters of an idempotency key: it is stored with the log, so it must be small. A publisher's 128, and the name
+space that each way in puts before them."""
 
 KEY_WINDOW = 24 * 3600.0
 """Seconds for which an idempotency key is remembered at least: as long as messages are kept by default."""
@@ -78,11 +79,13 @@ OptionsOf = Callable[[AppId, ChannelName], ChannelOptions]
 class Held(msgspec.Struct, frozen=True, kw_only=True):
     """The cursor that the server holds for a client that knows nothing of cursors.
 
-    position: all up to here was received. channels: channel to the offset at which it was joined.
+    channels: channel to the offset up to which every connection of this client that is in it has received all.
+    connections: how many connections there are, or were when the process ended, that may come back for it.
     """
 
-    position: Position
+    epoch: str
     channels: Mapping[ChannelName, int]
+    connections: int = 1
 
 
 class Broker(Protocol):

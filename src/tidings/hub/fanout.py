@@ -62,6 +62,10 @@ class FanoutGroup:
     def __contains__(self, outlet: object) -> bool:
         return outlet in self.singles or outlet in self.multis or outlet in self.slow
 
+    def members(self) -> list[Outlet]:
+        """All of them, in no order."""
+        return [*self.singles, *self.multis, *self.slow]
+
     def add(self, outlet: Outlet) -> None:
         """Make an outlet a member; its other groups learn when it is now on several channels."""
         outlet.groups[self] = None
@@ -137,11 +141,12 @@ class Fanout:
 
     def put(self, group: FanoutGroup, message: Message) -> None:
         """Add a message to what is pending for a group."""
+        at = len(group.pending)
+        group.put(message)  # first: an encoder that raises leaves nothing half noted
         if not self._dirty:
             self._schedule()
         self._dirty[group] = None
-        self._order.append((group, len(group.pending)))
-        group.put(message)
+        self._order.append((group, at))
         self.frames += 1
 
     def flush(self) -> None:

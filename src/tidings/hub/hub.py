@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from tidings.errors import Refusal
-from tidings.filters import compile_pattern
+from tidings.filters import matcher
 from tidings.hub.channel import Channel
 from tidings.hub.fanout import Fanout, FanoutGroup, Framer
 from tidings.hub.recovery import merge
 from tidings.hub.sendqueue import Outlet
-from tidings.hub.subscription import Event, Join
+from tidings.hub.subscription import Event, HeldGap, Join
 from tidings.ids import ChannelName
-from tidings.messages import Message
+from tidings.messages import Message, Position
 from tidings.pushes import Encoder
 
 Counted = Callable[[ChannelName, int, int], None]
 """A channel, its subscribers before and after."""
+
+OnFault = Callable[[Message, list[Outlet], Exception], None]
+"""A message, those who could not be told it, and why."""
 
 
 class Hub:
@@ -24,11 +27,19 @@ class Hub:
 
     schedule: called when something became pending; `flush` must then be called in the same turn of the loop.
     counted: told a channel and how many subscribers it had and has, each time one came or went.
+    on_fault: told of a message that could not be put into the words of some subscribers' protocol, and who they are.
     """
 
-    def __init__(self, schedule: Callable[[], None], counted: Counted | None = None) -> None:
+    def __init__(
+        self,
+        schedule: Callable[[], None],
+        *,
+        counted: Counted | None = None,
+        on_fault: OnFault | None = None,
+    ) -> None:
         self.fanout = Fanout(schedule)
         self._counted = counted
+        self._on_fault = on_fault
         self._channels: dict[ChannelName, Channel] = {}
 
     # ── joining and leaving
@@ -93,15 +104,15 @@ class Hub:
         channel = self._channels.get(name)
         if channel is None:
             return False
-        for group in channel.groups:
-            if outlet in group:
-                self.fanout.flush()  # what was said before leaving is still the leaver's
-                group.remove(outlet)
-                if not len(group):
-                    channel.groups.remove(group)
-                self._release(channel)
-                return True
-        return False
+        self.fanout.flush()  # what was said before leaving is still the leaver's
+        group = next((group for group in channel.groups if outlet in group), None)
+        if group is None:
+            return False
+        group.remove(outlet)
+        if not len(group):
+            channel.groups.remove(group)
+        self._release(channel)
+        return True
 
     # ── messages
 
@@ -111,9 +122,27 @@ class Hub:
         if channel is None:
             return
         for group in channel.groups:
-            self.fanout.put(group, message)
+            try:
+                self.fanout.put(group, message)
+            except (
+                Exception
+            ) as error:  # an encoder must not raise; if it does, only its own subscribers are concerned
+                if self._on_fault is None:
+                    raise
+                self._on_fault(message, group.members(), error)
         for join in channel.joining:
             join.hold(message)
+
+    def interrupt(
+        self, pattern: str, reason: str, position: Position
+    ) -> list[tuple[ChannelName, list[Outlet]]]:
+        """Note a declared gap: returns the live outlets to be told now; joins are told when they complete."""
+        fits = matcher(pattern)
+        for name, channel in self._channels.items():
+            if channel.joining and fits(name):
+                for join in channel.joining:
+                    join.gaps[name] = HeldGap(reason, position)
+        return self.matching(pattern)
 
     def flush(self) -> None:
         """Write out all that is pending."""
@@ -143,9 +172,9 @@ class Hub:
 
     def matching(self, pattern: str) -> list[tuple[ChannelName, list[Outlet]]]:
         """Live outlets per channel whose name fits a pattern."""
-        fits = compile_pattern(pattern).match
+        fits = matcher(pattern)
         return [
-            (name, [o for g in c.groups for members in (g.singles, g.multis, g.slow) for o in members])
+            (name, [outlet for group in c.groups for outlet in group.members()])
             for name, c in self._channels.items()
             if fits(name)
         ]

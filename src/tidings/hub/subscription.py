@@ -12,11 +12,13 @@ from __future__ import annotations
 import enum
 from typing import Final
 
+import msgspec
+
 from tidings.errors import LocalProtocolError
 from tidings.hub.fanout import Framer
 from tidings.hub.sendqueue import Outlet
 from tidings.ids import ChannelName
-from tidings.messages import Message
+from tidings.messages import Message, Position
 from tidings.pushes import Encoder
 
 MAX_HELD: Final = 1000
@@ -43,10 +45,27 @@ TRANSITIONS: Final[dict[tuple[State, Event], State]] = {
 """All legal moves. Any other pair raises and changes nothing."""
 
 
+class HeldGap(msgspec.Struct, frozen=True):
+    """A gap that was declared while a channel was joining: what lies before `position` may be missing."""
+
+    reason: str
+    position: Position
+
+
 class Join:
     """Channels that one session joins together."""
 
-    __slots__ = ("channels", "encoder", "excludes_sender", "framer", "held", "outlet", "overflowed", "state")
+    __slots__ = (
+        "channels",
+        "encoder",
+        "excludes_sender",
+        "framer",
+        "gaps",
+        "held",
+        "outlet",
+        "overflowed",
+        "state",
+    )
 
     def __init__(
         self,
@@ -64,6 +83,7 @@ class Join:
         self.excludes_sender = excludes_sender
         self.state = State.JOINING
         self.held: list[Message] = []  # in the order they came
+        self.gaps: dict[ChannelName, HeldGap] = {}  # declared meanwhile; the newest for each channel
         self.overflowed = False  # logged messages were dropped from `held`; the log must be read once more
 
     def move(self, event: Event) -> None:

@@ -13,7 +13,9 @@ from tidings.errors import Disconnect, Refusal
 from tidings.filters import matches
 from tidings.hub.channel import ChannelOptions, Retention
 from tidings.hub.hub import Hub
+from tidings.hub.sendqueue import Outlet
 from tidings.ids import AppId, ChannelName, SessionId
+from tidings.messages import Message
 from tidings.node.limits import Limits
 from tidings.node.quotas import Quotas, Usage
 from tidings.node.webhooks.settings import WebhookSettings
@@ -39,6 +41,10 @@ class _Accepted(msgspec.Struct, frozen=True):
     at: float
     expires: float
     key: str | None
+
+
+MASK: Final = "••••••••"
+"""Stands for a secret wherever settings are shown."""
 
 
 class ChannelRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,6 +75,14 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True):
     quotas: Quotas = Quotas()
     webhooks: tuple[WebhookSettings, ...] = ()
 
+    def __repr__(self) -> str:
+        """Without secrets: settings end up in logs and tracebacks."""
+        fields = {name: getattr(self, name) for name in self.__struct_fields__}
+        fields["keys"] = dict.fromkeys(self.keys, MASK)
+        if self.jwt_secret is not None:
+            fields["jwt_secret"] = MASK
+        return f"AppSettings({', '.join(f'{name}={value!r}' for name, value in fields.items())})"
+
 
 class App:
     """One tenant on this node.
@@ -83,9 +97,14 @@ class App:
         by_name: Callable[[str], ChannelOptions],
         schedule: Callable[[Hub], None],
         counted: Callable[[App, ChannelName, int, int], None] | None = None,
+        on_fault: Callable[[App, Message, list[Outlet], Exception], None] | None = None,
     ) -> None:
         self.settings = settings
-        self.hub = Hub(lambda: schedule(self.hub), None if counted is None else partial(counted, self))
+        self.hub = Hub(
+            lambda: schedule(self.hub),
+            counted=None if counted is None else partial(counted, self),
+            on_fault=None if on_fault is None else partial(on_fault, self),
+        )
         self.sessions: dict[SessionId, Session] = {}
         self.usage = Usage()
         self.waiting = 0  # polls

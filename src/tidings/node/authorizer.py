@@ -5,6 +5,7 @@ Holds no wire format: a credential verifies itself, a token is a JWT, a hook is 
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
@@ -18,16 +19,25 @@ from tidings.filters import matches, template_pattern
 from tidings.hub.channel import ChannelOptions
 from tidings.ids import ChannelName, SessionId, UserId
 from tidings.node.apps import App
+from tidings.node.limits import Limits
 from tidings.presence import Member
+from tidings.protocols.json_values import is_deeper
 
 MAX_TOKEN: Final = 8192
 """Characters of a token: half a header block. A huge token costs a signature check each time."""
 
-LEEWAY: Final = 5.0
-"""Seconds of clock difference forgiven in a token's times; revocation must be known within 5 s (promise 6)."""
+LEEWAY: Final = 3.0
+"""Seconds of clock difference forgiven in a token's times; with the sweep's second, expiry is acted on within 5 s
+(promise 6)."""
+
+MAX_USER: Final = 128
+"""Bytes of a user id in UTF-8; Pusher's own limit."""
 
 MAX_PATTERNS: Final = 100
 """Channel patterns in one token: each is tried at every subscription."""
+
+
+log = logging.getLogger(__name__)
 
 
 class Visitor(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,9 +93,10 @@ class Authorizer:
             claims = jwt.decode(
                 token, app.jwt_secret, algorithms=["HS256"], leeway=LEEWAY, options={"require": ["exp"]}
             )
-        except jwt.PyJWTError as error:
+            return _identity(claims, app.limits)
+        except (jwt.PyJWTError, ValueError, OverflowError, TypeError, RecursionError) as error:
+            # The rest is what a signed token may still hold: lone surrogates, a time beyond all clocks, deep nesting.
             raise Refusal("bad_token", field="token", detail=str(error)) from error
-        return _identity(claims)
 
     async def subscribe(
         self,
@@ -130,7 +141,14 @@ class Authorizer:
             match = pattern.match(channel)
             if match is None:
                 continue
-            answer = await hook(visitor, **match.groupdict())
+            try:
+                answer = await hook(visitor, **match.groupdict())
+            except Refusal:
+                raise
+            except Exception as error:
+                # The application's own fault is not the client's: it may ask again, and nobody else is disturbed.
+                log.exception("hook_failed", extra={"channel": channel})
+                raise Refusal("unavailable", detail="the application could not decide") from error
             if answer is None or answer is False:
                 raise Refusal("forbidden", field="channel", detail=f"the application refuses {channel}")
             if isinstance(answer, Grant):
@@ -139,13 +157,19 @@ class Authorizer:
         return None
 
 
-def _identity(claims: Mapping[str, Any]) -> Identity:
-    user = claims.get("sub")
+def _identity(claims: Mapping[str, Any], limits: Limits) -> Identity:
+    user, info = claims.get("sub"), msgspec.json.encode(claims.get("info"))
+    if user is not None and (not isinstance(user, str | int) or not 0 < len(str(user).encode()) <= MAX_USER):
+        raise Refusal("bad_token", field="sub", detail="a user is a text", limit=MAX_USER)
+    if len(info) > limits.member_bytes:
+        raise Refusal("bad_token", field="info", limit=limits.member_bytes)
+    if is_deeper(info, limits.json_depth):
+        raise Refusal("bad_token", field="info", detail="nested too deep", limit=limits.json_depth)
     return Identity(
-        user=None if user is None else UserId(str(user)[:128]),
+        user=None if user is None else UserId(str(user)),
         subscribe=_patterns(claims, "channels"),
         publish=_patterns(claims, "publish"),
-        info=msgspec.json.encode(claims.get("info")),
+        info=info,
         expires=float(claims["exp"]),
     )
 
@@ -156,12 +180,14 @@ def _patterns(claims: Mapping[str, Any], name: str) -> tuple[str, ...]:
         raise Refusal(
             "bad_token", field=name, detail="the claim must be a list of channel patterns", limit=MAX_PATTERNS
         )
+    for pattern in value:
+        pattern.encode()  # a lone surrogate fits no channel; refused here, with the token
     return tuple(value)
 
 
 def _grant(identity: Identity) -> Grant:
     member = None if identity.user is None else Member(identity.user, identity.info)
-    return Grant(user=identity.user, member=member)
+    return Grant(user=identity.user, member=member, by_token=True)
 
 
 def _own(owner: str, signed_in: UserGrant | None) -> Grant:

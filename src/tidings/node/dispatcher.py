@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from tidings.commands import (
     Authenticate,
     Command,
@@ -26,7 +28,7 @@ from tidings.messages import Message, Origin
 from tidings.node.joining import bring_in
 from tidings.node.limits import RateLimiter
 from tidings.node.occurrences import Occurrence
-from tidings.node.session import Membership, State
+from tidings.node.session import State
 from tidings.presence import Member
 from tidings.pushes import Accepted, SignedIn, Unsubscribed
 
@@ -46,23 +48,22 @@ class Dispatcher:
 
     async def execute(self, session: Session, command: Command) -> None:
         """Run one command to its end and answer it."""
-        name = type(command).__name__.lower()
-        channel = getattr(command, "channel", None)
         try:
             await self._execute(session, command)
-        except Refusal as refusal:
-            session.refuse(name, refusal, channel=channel, ref=getattr(command, "ref", None))
         except Disconnect as disconnect:
             session.end(disconnect)
-        except EngineUnavailable as error:
-            told = Refusal("storage_full" if error.full else "unavailable", detail=str(error))
-            session.refuse(name, told, channel=channel, ref=getattr(command, "ref", None))
-        except Exception:
-            # A fault of ours or of an application's hook ends this one command, never the connection's task.
-            log.exception("command_failed", extra={"command": name, "session": session.id})
-            session.refuse(
-                name, Refusal("unavailable", detail="the command failed inside the server"), channel=channel
-            )
+        except Exception as error:
+            self._answer_no(session, command, told(error))
+
+    def _answer_no(self, session: Session, command: Command, refusal: Refusal) -> None:
+        """Refuse a command in the protocol's words: for a Subscribe, each channel that the session is not in."""
+        name, ref = type(command).__name__.lower(), getattr(command, "ref", None)
+        if isinstance(command, Subscribe):
+            for channel in command.channels:
+                if channel not in session.channels:
+                    session.refuse(name, refusal, channel=channel, ref=ref)
+        else:
+            session.refuse(name, refusal, channel=getattr(command, "channel", None), ref=ref)
 
     async def _execute(self, session: Session, command: Command) -> None:
         match command:
@@ -88,23 +89,19 @@ class Dispatcher:
     async def _subscribe(self, session: Session, command: Subscribe) -> None:
         limits = session.app.limits
         if len(session.channels) + len(command.channels) > limits.connection_channels:
-            refusal = Refusal("too_many_channels", field="channel", limit=limits.connection_channels)
-            self._refuse_channels(session, command, refusal)
-            return
+            raise Refusal("too_many_channels", field="channel", limit=limits.connection_channels)
         grants: dict[ChannelName, Grant] = {}
         for channel in command.channels:
             try:
                 grants[channel] = await self._allow(session, channel, command)
-            except Refusal as refusal:
+            except Refusal as refusal:  # a channel that is refused does not take the others with it
                 session.refuse("subscribe", refusal, channel=channel, ref=command.ref)
-                if len(command.channels) > 1:
-                    continue  # a channel that is refused does not take the others with it
         if grants and session.state is State.OPEN:
-            await bring_in(session, grants, command)
-
-    def _refuse_channels(self, session: Session, command: Subscribe, refusal: Refusal) -> None:
-        for channel in command.channels:
-            session.refuse("subscribe", refusal, channel=channel, ref=command.ref)
+            allowed = msgspec.structs.replace(command, channels=tuple(grants))
+            try:
+                await bring_in(session, grants, allowed)
+            except Exception as error:
+                self._answer_no(session, allowed, told(error))
 
     async def _allow(self, session: Session, channel: ChannelName, command: Subscribe) -> Grant:
         if len(channel) > session.app.limits.channel_name:
@@ -187,7 +184,9 @@ class Dispatcher:
             origin=Origin(session=session.id),
             trail=new_trail(),
         )
-        positions = await self._node.host.publish(session.app.id, [message], key=command.key)
+        # A name space of their own: a client that guesses the key of a captured change must not be able to suppress it.
+        key = None if command.key is None else f"client:{command.key}"
+        positions = await self._node.host.publish(session.app.id, [message], key=key)
         session.say(Accepted(command="publish", ref=command.ref, position=positions[0]))
 
     # ── presence
@@ -203,8 +202,14 @@ class Dispatcher:
             )
         if not session.app.options(command.channel).presence:
             raise Refusal("not_presence", field="channel")
+        if membership.present and membership.user != user:  # the former user leaves, and the others are told
+            membership.present = False
+            await self._node.absent(session.app, command.channel, session.id)
         await self._node.present(session.app, command.channel, session.id, Member(user, command.info))
-        session.channels[command.channel] = Membership(by_token=membership.by_token, user=user, present=True)
+        if session.channels.get(command.channel) is not membership:  # the session left meanwhile
+            await self._node.absent(session.app, command.channel, session.id)
+            return
+        membership.user, membership.present = user, True
         session.say(Accepted(command="track", ref=command.ref))
 
     async def _untrack(self, session: Session, command: Untrack) -> None:
@@ -256,3 +261,13 @@ def _client_event_of(app: App, session: Session, message: Message) -> Occurrence
         event=message.event,
         data=message.data,
     )
+
+
+def told(error: Exception) -> Refusal:
+    """What a client is told of an error that ended its command. A fault of ours or of a hook's is logged, not shown."""
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, EngineUnavailable):
+        return error.refusal()
+    log.error("command_failed", exc_info=error)
+    return Refusal("unavailable", detail="the command failed inside the server")

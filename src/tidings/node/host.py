@@ -37,7 +37,7 @@ class NodeHost:
 
     async def publish(
         self, app: AppId, messages: Sequence[Message], *, key: str | None = None
-    ) -> Sequence[Position]:
+    ) -> Sequence[Position | None]:
         """Check sizes, then append; messages of ephemeral channels are passed on without a place in the log."""
         tenant = self._node.apps.by_id(app)
         for message in messages:
@@ -56,7 +56,9 @@ class NodeHost:
             self._node.metrics.refused.labels(tenant.id, refusal.name).inc()
             raise
 
-    async def _publish(self, tenant: App, messages: Sequence[Message], key: str | None) -> Sequence[Position]:
+    async def _publish(
+        self, tenant: App, messages: Sequence[Message], key: str | None
+    ) -> Sequence[Position | None]:
         app = tenant.id
         logged = [m for m in messages if not tenant.options(m.channel).ephemeral]
         positions: dict[str, Position] = {}
@@ -64,7 +66,7 @@ class NodeHost:
             try:
                 published = await self._node.engine.broker.publish(app, logged, key=key)
             except EngineUnavailable as error:
-                raise Refusal("storage_full" if error.full else "unavailable", detail=str(error)) from error
+                raise error.refusal() from error
             positions = {m.id: p for m, p in zip(logged, published.positions, strict=True)}
             if published.repeated:
                 tenant.usage.give_back(len(logged), self.now())
@@ -73,8 +75,7 @@ class NodeHost:
         for message in messages:
             if message.id not in positions:
                 self._node.relay(tenant, message)
-        head = self._node.head(tenant)
-        return [positions.get(m.id, head) for m in messages]
+        return [positions.get(m.id) for m in messages]
 
     async def channels(self, app: AppId, prefix: str) -> Sequence[ChannelView]:
         tenant = self._node.apps.by_id(app)
@@ -94,7 +95,7 @@ class NodeHost:
         try:
             message = await self._node.engine.broker.latest(app, name) if options.cache else None
         except EngineUnavailable as error:
-            raise Refusal("unavailable", detail=str(error)) from error
+            raise error.refusal() from error
         if message is None or not options.is_fresh(message.time, now):
             return None
         return Cached(data=message.data, seconds=options.cache_seconds - (now - message.time) / 1000)

@@ -63,87 +63,97 @@ class _Joining:
         self.grants = grants
         self.command = command
         self.after = after
+        self.members: dict[
+            ChannelName, tuple[Member, ...]
+        ] = {}  # presence channels entered, and who is there
         self.reset_at: dict[ChannelName, int] = {}  # channel → offset from which it is followed after a reset
 
     async def run(self) -> None:
         session, protocol = self.session, self.session.protocol
-        members = await self._enter()
-        join = self.app.hub.join(
-            session.outlet,
-            self.channels,
-            protocol.encoder,
-            session.transport.framer,
-            excludes_sender=protocol.excludes_sender,
-        )
+        join: Join | None = None
         try:
-            await self._replay(join, members)
-        except BaseException:
-            if join.state is JoinState.JOINING:
+            await self._enter()
+            join = self.app.hub.join(
+                session.outlet,
+                self.channels,
+                protocol.encoder,
+                session.transport.framer,
+                excludes_sender=protocol.excludes_sender,
+            )
+            await self._replay(join)
+        finally:
+            if join is not None and join.state is JoinState.JOINING:
                 self.app.hub.abandon(join)
-            for channel in members:
+            for channel in self.members:  # whoever did not get in is not present either
                 if channel not in session.channels:
                     self.node.spawn(self.node.absent(self.app, channel, session.id))
-            raise
 
-    async def _enter(self) -> dict[ChannelName, tuple[Member, ...]]:
+    async def _enter(self) -> None:
         """Note presence where the channel has it, before joining: nobody is told of their own arrival."""
-        members: dict[ChannelName, tuple[Member, ...]] = {}
         for channel in self.channels:
             member = self.grants[channel].member
             if member is not None and self._options(channel).presence:
-                members[channel] = await self.node.present(self.app, channel, self.session.id, member)
-        return members
+                self.members[channel] = await self.node.present(self.app, channel, self.session.id, member)
 
-    async def _replay(self, join: Join, members: dict[ChannelName, tuple[Member, ...]]) -> None:
+    async def _replay(self, join: Join) -> None:
         session = self.session
         head = self.node.head(self.app)
         if self.after is None and session.resume is not None and session.resume.joining(self.channels, head):
             await self.node.engine.cursors.settle()
         if session.protocol.subscribed_first:
-            self._announce(head, members)
+            self._announce(head)
         latest, missing = await self._latest()
-        page, given = Page(head=head), head.offset
-        start = self.after
+        page, given = Page(head=head), head
+        if self.after is not None:
+            page, given = await self._catch_up(join, self.after)
+        if not session.protocol.subscribed_first:
+            for channel in self.members:  # the list as it is now
+                self.members[channel] = await self.node.members(self.app, channel)
         if (
-            start is None and join.overflowed
-        ):  # a burst meanwhile: it is read from the log, after what was there before
-            start = head
+            join.overflowed and self.after is None
+        ):  # a burst meanwhile comes from the log, after what was there before
             self._greet([m for m in latest if m.position is not None and m.position <= head], missing, set())
             latest, missing = [], []
-        if start is not None:
-            page, given = await self._catch_up(join, start)
-        if session.state is not State.OPEN:
-            self.app.hub.abandon(join)
-            return
-        if not session.protocol.subscribed_first:
-            for (
-                channel
-            ) in members:  # the list as it is now; what was held back of comings and goings is in it
-                members[channel] = await self.node.members(self.app, channel)
-            join.held = [m for m in join.held if m.kind not in ("joined", "left")]
-        self._greet(latest, missing, {m.channel for m in join.held if not m.ephemeral})
-        self._send(self.app.hub.complete(join, self._wanted(page.messages, join), after=given))
-        self._note(members)
-        if not session.protocol.subscribed_first:
-            self._announce(self.node.head(self.app), members)
+        while join.overflowed and session.state is State.OPEN:
+            self._send(page.messages)
+            page, given = await self._catch_up(join, _last(page, given))
+        if session.state is State.OPEN:
+            self._go_live(join, latest, missing, page, given)
 
-    async def _catch_up(self, join: Join, after: Position) -> tuple[Page, int]:
-        """Send pages of the log until the last one, which is returned unsent with the offset before it."""
+    def _go_live(
+        self,
+        join: Join,
+        latest: Sequence[Message],
+        missing: Sequence[ChannelName],
+        page: Page,
+        given: Position,
+    ) -> None:
+        """All in one turn of the loop, or the order is lost."""
+        session = self.session
+        if not session.protocol.subscribed_first:  # comings and goings held back are in the list already
+            join.held = [m for m in join.held if m.kind not in ("joined", "left")]
+        self._tell_gaps(join)
+        self._greet(latest, missing, {m.channel for m in (*page.messages, *join.held) if not m.ephemeral})
+        join.held = [m for m in join.held if not self._covered(m)]
+        history = [m for m in page.messages if not self._covered(m)]
+        self._send(self.app.hub.complete(join, history, after=given.offset))
+        self._note()
+        if not session.protocol.subscribed_first:
+            self._announce(self.node.head(self.app))
+
+    async def _catch_up(self, join: Join, after: Position) -> tuple[Page, Position]:
+        """Send pages of the log until the last one, which is returned unsent with the position before it."""
         given = after
         while True:
             join.read_again()
             page = await self.node.engine.broker.read(self.app.id, self._continuing(), given)
             self._tell_resets(page, overflowed=join.overflowed)
-            if given.epoch != page.head.epoch:
-                given = page.head
-            if page.complete and not join.overflowed:
-                return page, given.offset if page.messages else max(given.offset, 0)
-            if self.session.state is not State.OPEN:
-                return page, given.offset
+            if given.epoch != page.head.epoch or given.offset > page.head.offset:
+                given = page.head  # every channel was reset to there
+            if self.session.state is not State.OPEN or (page.complete and not join.overflowed):
+                return page, given
             self._send(page.messages)
-            if page.messages:
-                assert page.messages[-1].position is not None
-                given = page.messages[-1].position
+            given = _last(page, given)
             await self.session.drained()
 
     def _continuing(self) -> tuple[ChannelName, ...]:
@@ -158,15 +168,16 @@ class _Joining:
             self.reset_at[channel] = page.head.offset
         self.node.tell_resets(self.session, resets, page.head)
 
-    def _wanted(self, messages: Sequence[Message], join: Join) -> Sequence[Message]:
-        """Drop from what was held what a reset covers already."""
-        if self.reset_at:
-            join.held = [
-                m
-                for m in join.held
-                if m.position is None or m.position.offset > self.reset_at.get(m.channel, -1)
-            ]
-        return messages
+    def _tell_gaps(self, join: Join) -> None:
+        """Tell the gaps that were declared while the channels were joining."""
+        for channel, gap in join.gaps.items():
+            self.reset_at[channel] = gap.position.offset
+            self.node.tell_resets(self.session, {channel: gap.reason}, gap.position)
+
+    def _covered(self, message: Message) -> bool:
+        """True when a reset that was told covers the message already."""
+        at = self.reset_at.get(message.channel)
+        return at is not None and message.position is not None and message.position.offset <= at
 
     async def _latest(self) -> tuple[list[Message], list[ChannelName]]:
         """The last message of each latest-value channel, and the channels that have none."""
@@ -211,26 +222,35 @@ class _Joining:
         self.session.outlet.send(b"".join(frame(encode(message)) for message in messages))
         self.node.metrics.replayed.labels(self.app.id).inc(len(messages))
 
-    def _note(self, members: Mapping[ChannelName, object]) -> None:
+    def _note(self) -> None:
         session = self.session
         head = self.node.head(self.app)
         for channel in self.channels:
             grant = self.grants[channel]
-            by_token = session.identity is not None and self.command.credential is None
             session.channels[channel] = Membership(
-                by_token=by_token and self._options(channel).require_auth,
+                by_token=grant.by_token,
                 user=grant.member.user if grant.member else grant.user,
-                present=channel in members,
+                present=channel in self.members,
             )
             session.proven = session.proven or self._options(channel).require_auth
             if session.resume is not None:
                 session.resume.joined(channel, head)
 
-    def _announce(self, head: Position, members: Mapping[ChannelName, tuple[Member, ...]]) -> None:
+    def _announce(self, head: Position) -> None:
         for channel in self.channels:
             self.session.say(
-                Subscribed(channel=channel, head=head, members=members.get(channel), ref=self.command.ref)
+                Subscribed(
+                    channel=channel, head=head, members=self.members.get(channel), ref=self.command.ref
+                )
             )
 
     def _options(self, channel: ChannelName) -> ChannelOptions:
         return self.app.options(channel)
+
+
+def _last(page: Page, given: Position) -> Position:
+    """The position of a page's last message; without one, where the page began."""
+    if not page.messages:
+        return given
+    position = page.messages[-1].position
+    return given if position is None else position

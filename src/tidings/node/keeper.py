@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Final
 
 from tidings.errors import Disconnect
+from tidings.node.authorizer import LEEWAY
 from tidings.pushes import Heartbeat
 
 if TYPE_CHECKING:
     from tidings.node.node import Node
+    from tidings.node.resume import Resume
     from tidings.node.session import Session
+
+log = logging.getLogger(__name__)
 
 SWEEP_SECONDS: Final = 1.0
 """Between looks at all sessions: a token's expiry must be acted on within 5 s (promise 6)."""
@@ -38,7 +43,10 @@ class Keeper:
             await asyncio.sleep(SWEEP_SECONDS)
             lag = max(0.0, loop.time() - expected)
             self._node.metrics.loop_lag.set(lag)
-            self.sweep(grace=lag)
+            try:
+                self.sweep(grace=lag)
+            except Exception:  # one session's fault must not end the sweep of all others for good
+                log.exception("sweep_failed")
 
     def sweep(self, *, grace: float = 0.0) -> None:
         """Look at every session once. `grace`: seconds by which we ourselves were late; nobody is blamed for those."""
@@ -49,7 +57,7 @@ class Keeper:
         for app in self._node.apps:
             self._node.metrics.messages_today.labels(app.id).set(app.usage.on(wall))
             for session in list(app.sessions.values()):
-                if session.identity is not None and session.identity.expires <= wall:
+                if session.identity is not None and session.identity.expires + LEEWAY <= wall:
                     session.end(Disconnect("expired"))
                 elif session.app.settings.require_sign_in and self._overdue(session, now - grace):
                     session.end(Disconnect("not_signed_in"))
@@ -58,6 +66,10 @@ class Keeper:
                         session.say(Heartbeat(time=self._node.wall_ms()))
                 else:
                     self._ask_for_life(session, now, grace)
+                    if session.resume is not None and session.resume.in_words:
+                        self._ask_for_proof(
+                            session, session.resume
+                        )  # what came too soon after the last question
         self._node.counts.sweep()
 
     def _overdue(self, session: Session, now: float) -> bool:
@@ -73,8 +85,14 @@ class Keeper:
                 session.end(Disconnect("silent"))
         elif now - session.heard > limits.activity_seconds:
             session.pinged = now
-            session.say(Heartbeat(time=self._node.wall_ms()))
-            session.transport.ping(b"")
+            if session.transport.ping(b""):
+                session.say(Heartbeat(time=self._node.wall_ms()))
+                return
+            session.alive()  # whoever carries the connection asks for life itself
+            if session.resume is None:
+                session.say(Heartbeat(time=self._node.wall_ms()))
+            else:  # each heartbeat of such a client is a question, or its answers could not be told apart
+                session.resume.ask_in_words(self._node.head(session.app))
 
     def confirm_soon(self) -> None:
         """Messages go out: ask shortly afterwards, once, whether they arrived."""
@@ -87,9 +105,11 @@ class Keeper:
     def _confirm(self) -> None:
         self._confirming = False
         for session in list(self._node.holding):
-            session.app.hub.flush()  # a ping proves only what was written before it
-            head = self._node.head(session.app)
-            if session.resume is None or session.outlet.paused or session.outlet.closed:
-                continue
-            if session.resume.due(head):
-                session.resume.ping(head)
+            if session.resume is not None:
+                self._ask_for_proof(session, session.resume)
+
+    def _ask_for_proof(self, session: Session, resume: Resume) -> None:
+        session.app.hub.flush()  # a ping proves only what was written before it
+        head = self._node.head(session.app)
+        if not session.outlet.paused and not session.outlet.closed and resume.due(head):
+            resume.ping(head)

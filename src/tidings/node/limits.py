@@ -54,6 +54,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """For the sign of life to come. A dead peer is noticed within the sum of the two."""
     sse_heartbeat_seconds: float = 15.0
     """Between comments on a quiet stream: below the idle limits of common proxies."""
+    commands_per_second: float = 100.0
+    """Of one connection, a channel counting as one, with a burst of five seconds' worth: a client that resubscribes all
+    its channels stays below, one that subscribes and leaves in a loop is cut."""
+    inbound_bytes_per_second: float = 1 << 20
+    """Of one connection, with a burst of four seconds' worth. Reading JSON costs the loop about 10 ms a megabyte, which
+    is everybody's time."""
     commands_in_flight: int = 256
     """Commands of one connection that wait: a client resubscribing all its channels stays well below."""
     poll_seconds: float = 60.0
@@ -70,9 +76,9 @@ class RateLimiter:
         self._burst = (rate if burst is None else burst) * self._cost
         self._tat = 0.0
 
-    def allow(self, now: float) -> bool:
-        """Take one at `now` (seconds of a monotonic clock); False when there is none left."""
-        tat = max(now, self._tat) + self._cost
+    def allow(self, now: float, amount: float = 1.0) -> bool:
+        """Take an amount at `now` (seconds of a monotonic clock); False when there is not so much left."""
+        tat = max(now, self._tat) + self._cost * amount
         if tat - now > self._burst + 1e-9:
             return False
         self._tat = tat

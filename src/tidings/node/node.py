@@ -12,10 +12,12 @@ from tidings.engines.base import DeclaredGap, Engine, Page
 from tidings.errors import Disconnect, Refusal
 from tidings.hub.channel import ChannelOptions
 from tidings.hub.hub import Hub
+from tidings.hub.sendqueue import Outlet
 from tidings.ids import AppId, ChannelName, ClientId, SessionId, UserId, new_message_id
 from tidings.messages import Kind, Message, Origin, Position
 from tidings.node.apps import App, Apps, AppSettings
 from tidings.node.authorizer import Authorizer, Visitor
+from tidings.node.clients import Clients
 from tidings.node.counts import Counts
 from tidings.node.dispatcher import Dispatcher
 from tidings.node.host import NodeHost
@@ -85,6 +87,8 @@ class Node:
         self.clock = clock
         self.draining = False
         self.connections = 0
+        self.polls: set[asyncio.Event] = set()  # polls that wait
+        self.clients = Clients(engine.cursors, clock)
         self.holding: set[Session] = set()  # sessions whose client has its cursor held here
         self.keeper = Keeper(self)
         self._observers: list[Observer] = []
@@ -123,7 +127,7 @@ class Node:
     # ── apps that come and go
 
     def _app(self, settings: AppSettings) -> App:
-        return App(settings, self._by_name, self._schedule, self.counts.changed)
+        return App(settings, self._by_name, self._schedule, self.counts.changed, self._on_fault)
 
     async def put_app(self, settings: AppSettings) -> None:
         """Take an app in, or give one that is here other settings; what is switched off loses its clients.
@@ -156,12 +160,16 @@ class Node:
         """Open the engine and the sources, then follow them. Raises EngineError, SourceError."""
         self._loop = asyncio.get_running_loop()
         self.engine.broker.listen(self._on_messages)
-        await self.engine.open()
-        for companion in self._companions:
-            await companion.start()
-        for pump in self._pumps:
-            await pump.source.open()
-            self.spawn(pump.run())
+        try:
+            await self.engine.open()
+            for companion in self._companions:
+                await companion.start()
+            for pump in self._pumps:
+                await pump.source.open()
+                self.spawn(pump.run())
+        except BaseException:
+            await self.stop()  # all or nothing: a second try finds everything closed
+            raise
         self.spawn(self.keeper.run())
 
     async def drain(self, seconds: float) -> None:
@@ -170,12 +178,15 @@ class Node:
         Clients of the Pusher protocol come back at once and without jitter, so the spread must be ours.
         """
         self.draining = True
+        for woken in self.polls:
+            woken.set()
         sessions = [session for app in self.apps for session in app.sessions.values()]
-        pause = seconds / max(1, len(sessions))
+        pause, begun = seconds / max(1, len(sessions)), asyncio.get_running_loop().time()
         for at, session in enumerate(sessions):
             session.end(Disconnect("draining", after=pause * (len(sessions) - at)))
-            if pause > 0.001 or at % 100 == 0:
-                await asyncio.sleep(min(pause, 1.0))
+            ahead = begun + at * pause - asyncio.get_running_loop().time()
+            if ahead > 0.001:
+                await asyncio.sleep(ahead)
 
     async def stop(self) -> None:
         """End tasks, close sources and engine. What was acknowledged is in the log."""
@@ -192,12 +203,20 @@ class Node:
         """Whether this node hears its log and its sources are in step; and the particulars (for /readyz)."""
         engine = self.engine.health()
         sources = {pump.source.name: pump.source.health() for pump in self._pumps}
-        ok = engine.ok and not self.draining and all(health.ok for health in sources.values())
+        faults = {pump.source.name: pump.fault for pump in self._pumps if pump.fault}
+        ok = engine.ok and not self.draining and not faults and all(h.ok for h in sources.values())
         return ok, {
             "ready": ok,
             "draining": self.draining,
             "engine": {"name": self.engine.name, "ok": engine.ok, "detail": engine.detail},
-            "sources": {n: {"ok": h.ok, "detail": h.detail, "lag": h.lag} for n, h in sources.items()},
+            "sources": {
+                name: {
+                    "ok": health.ok and name not in faults,
+                    "detail": faults.get(name) or health.detail,
+                    "lag": health.lag,
+                }
+                for name, health in sources.items()
+            },
         }
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -216,8 +235,8 @@ class Node:
     def connect(self, app: App, protocol: WireProtocol, transport: Transport, visitor: Visitor) -> Session:
         """Let a client in and welcome it.
 
-        Raises Disconnect `draining`, `over_capacity`, or `expired` and Refusal `bad_token` for its token; nothing has
-        been written then.
+        Raises Disconnect `draining` or `over_capacity`, Refusal `bad_token` for its token; nothing has been written
+        then.
         """
         if self.draining:
             raise Disconnect("draining")
@@ -264,6 +283,8 @@ class Node:
         self.connections -= 1
         self.holding.discard(session)
         self.users.sign_out(session)
+        if session.resume is not None:
+            session.resume.release()
         self.metrics.connections.labels(session.app.id, session.protocol.name).dec()
         for channel, membership in list(session.channels.items()):
             session.app.hub.leave(session.outlet, channel)
@@ -325,13 +346,23 @@ class Node:
                 self._on_gap(app, item)
 
     def _on_gap(self, app: App, gap: DeclaredGap) -> None:
-        for channel, outlets in app.hub.matching(gap.pattern):
+        for channel, outlets in app.hub.interrupt(gap.pattern, gap.reason, gap.position):
             for outlet in outlets:
                 session = app.sessions.get(outlet.session)
                 if session is None:
                     outlet.send(b"")  # a poll that waits: it reads again and finds the reset
                 else:
                     self.tell_resets(session, {channel: gap.reason}, gap.position)
+
+    def _on_fault(self, app: App, message: Message, outlets: list[Outlet], error: Exception) -> None:
+        """A message could not be encoded for some sessions: they are told to read its channel anew."""
+        log.error("message_unreadable", exc_info=error, extra={"app": app.id, "message": message.id})
+        if message.position is None:
+            return
+        for outlet in outlets:
+            session = app.sessions.get(outlet.session)
+            if session is not None:
+                self.tell_resets(session, {message.channel: "unreadable"}, message.position)
 
     def _schedule(self, hub: Hub) -> None:
         """Something is pending: write it out in this turn of the loop. It adds no waiting."""

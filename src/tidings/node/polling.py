@@ -33,6 +33,7 @@ _SILENT: Final = _Silent()
 async def poll(node: Node, app: App, channels: tuple[ChannelName, ...], after: Position, wait: float) -> Page:
     """Read; when there is nothing, wait for something and read again. A cursor of another epoch is answered at once."""
     woken = asyncio.Event()
+    node.polls.add(woken)
     outlet = Outlet(SessionId("0.0"), lambda data: woken.set(), lambda: None)
     app.hub.complete(app.hub.join(outlet, channels, _SILENT, _SILENT), (), after=0)
     deadline = node.clock() + wait
@@ -41,7 +42,7 @@ async def poll(node: Node, app: App, channels: tuple[ChannelName, ...], after: P
             woken.clear()
             page = await node.engine.broker.read(app.id, channels, after)
             left = deadline - node.clock()
-            if page.messages or page.resets or left <= 0:
+            if page.messages or page.resets or left <= 0 or node.draining:
                 return page
             try:
                 async with asyncio.timeout(left):
@@ -49,5 +50,6 @@ async def poll(node: Node, app: App, channels: tuple[ChannelName, ...], after: P
             except TimeoutError:
                 return page
     finally:
+        node.polls.discard(woken)
         for channel in channels:
             app.hub.leave(outlet, channel)

@@ -42,6 +42,7 @@ class Pump:
         self._router = router
         self._broker = broker
         self._metrics = metrics
+        self.fault = ""  # what keeps it from moving on, for /readyz
 
     async def run(self) -> None:
         """Run until cancelled. A source that fails is opened again; its health says why."""
@@ -49,17 +50,21 @@ class Pump:
         while True:
             try:
                 async for transaction in self.source.transactions():
-                    tries = 0
                     await self._move(transaction)
+                    tries, self.fault = 0, ""
             except SourceError as error:
-                log.warning("source_failed", extra={"source": self.source.name, "error": str(error)})
+                self.fault = str(error)
+                log.warning("source_failed", extra={"source": self.source.name, "error": self.fault})
+            except (
+                Exception
+            ) as error:  # a fault of ours must be seen and tried again, never end the pump in silence
+                self.fault = f"{type(error).__name__}: {error}"
+                log.exception("pump_failed", extra={"source": self.source.name})
             await asyncio.sleep(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])
             tries += 1
 
     async def _move(self, transaction: Transaction) -> None:
-        # In a log without a message nobody has missed anything: that is a database captured for the first time.
-        gaps = self._router.gaps(transaction) if self._broker.head(self._app).offset else []
-        for gap in gaps:
+        for gap in self._gaps(transaction):
             for pattern in self._router.patterns(gap):
                 await self._insist(pattern, gap)
         key = self.source.key(transaction.checkpoint)
@@ -70,6 +75,12 @@ class Pump:
         self._metrics.captured.labels(self.source.name).inc(len(transaction.changes))
         lag = self.source.health().lag
         self._metrics.source_lag.labels(self.source.name).set(lag or 0)
+
+    def _gaps(self, transaction: Transaction) -> list[Gap]:
+        """The gaps to declare. Not that of a database captured for the first time, while the log is still empty: there
+        is no message that anybody could have missed, and no earlier state that anybody could have read from us."""
+        first = transaction.gap is not None and transaction.gap.first
+        return [] if first and self._broker.head(self._app).offset == 0 else self._router.gaps(transaction)
 
     async def _append(self, messages: Sequence[Message], key: str) -> None:
         tries = 0

@@ -44,8 +44,11 @@ class Transport(Protocol):
         """End the connection after what was written before."""
         ...
 
-    def ping(self, payload: bytes) -> None:
-        """Send a WebSocket ping, whose pong proves that all written before it has arrived. Else do nothing."""
+    def ping(self, payload: bytes) -> bool:
+        """Send a WebSocket ping, whose pong proves that all written before it has arrived.
+
+        False, with nothing done, when the transport has no pings; whoever carries it then watches over the peer's life.
+        """
         ...
 
 
@@ -70,7 +73,9 @@ class Session:
     """One connected client. Commands run one after another, in the order they came."""
 
     __slots__ = (
+        "_bytes",
         "_commands",
+        "_pace",
         "_resumed",
         "_runner",
         "app",
@@ -114,6 +119,9 @@ class Session:
         self.heard = self.opened  # monotonic seconds of the last sign of life
         self.pinged: float | None = None  # when a sign of life was asked for and has not come
         self.events: RateLimiter | None = None  # made at the first client event
+        limits = app.limits
+        self._pace = RateLimiter(limits.commands_per_second, burst=5 * limits.commands_per_second)
+        self._bytes = RateLimiter(limits.inbound_bytes_per_second, burst=4 * limits.inbound_bytes_per_second)
         self._commands: deque[Command] | None = None  # made when first needed, as an idle connection has none
         self._runner: asyncio.Task[None] | None = None
         self._resumed: asyncio.Event | None = None
@@ -125,6 +133,9 @@ class Session:
         if self.state is not State.OPEN:
             return
         self.alive()
+        if not self._bytes.allow(self.heard, len(data)):
+            self.end(Disconnect("flood", detail="more bytes a second than the limit"))
+            return
         try:
             commands = self.protocol.receive(data)
         except Refusal as refusal:
@@ -140,9 +151,14 @@ class Session:
         if self.state is not State.OPEN:
             return
         if isinstance(command, Pong):
+            if self.resume is not None:
+                self.resume.answered()
             return
         if isinstance(command, Ping):
             self.say(Answer(time=self.node.wall_ms(), ref=command.ref))
+            return
+        if not self._pace.allow(self.heard, _weight(command)):
+            self.end(Disconnect("flood", detail="more commands a second than the limit"))
             return
         if self._commands is None:
             self._commands = deque()
@@ -193,10 +209,12 @@ class Session:
 
     def end(self, disconnect: Disconnect) -> None:
         """Say goodbye and close. Nothing more is read."""
-        if self.state is not State.OPEN:
+        if not self.open:
             return
+        self.state = (
+            State.ENDING
+        )  # first: a goodbye that is too much for a full buffer must not end it a second time
         self.say(Goodbye(disconnect=disconnect))
-        self.state = State.ENDING
         self._commands = None
         self.node.metrics.disconnected.labels(self.app.id, disconnect.name).inc()
         self.transport.close(disconnect)
@@ -205,6 +223,11 @@ class Session:
         """Note a sign of life."""
         self.heard = self.node.clock()
         self.pinged = None
+
+    @property
+    def open(self) -> bool:
+        """True until the end has begun."""
+        return self.state is State.OPEN
 
     @property
     def busy(self) -> bool:
@@ -225,6 +248,9 @@ class Session:
         try:
             while self._commands and self.state is State.OPEN:
                 await self.node.dispatcher.execute(self, self._commands.popleft())
+                await asyncio.sleep(
+                    0
+                )  # others have their turn between two commands, also when none of ours waits
         finally:
             self._commands = None
             self._runner = None
@@ -236,3 +262,8 @@ class Session:
             self.state = State.ENDING
             self.node.metrics.disconnected.labels(self.app.id, disconnect.name).inc()
             self.transport.close(disconnect)
+
+
+def _weight(command: Command) -> int:
+    """What a command counts against the pace: one for each channel that it names."""
+    return max(1, len(getattr(command, "channels", ())))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+import re
+from typing import Final
 
 import msgspec
 
@@ -10,6 +11,11 @@ from tidings.errors import Refusal
 
 MAX_DEPTH: Final = 32
 """Nesting of inbound JSON (contract 9): a parser's stack is the attack."""
+
+
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.S)
+_BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
+_OTHERS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 
 def check_json(text: str, *, max_depth: int = MAX_DEPTH) -> bytes:
@@ -20,28 +26,31 @@ def check_json(text: str, *, max_depth: int = MAX_DEPTH) -> bytes:
     """
     try:
         data = text.encode()
-        value = msgspec.json.decode(data)
-    except RecursionError:
-        raise Refusal("too_deep", limit=max_depth) from None
     except UnicodeEncodeError:
         raise Refusal("bad_json", detail="the text holds a lone surrogate") from None
+    if is_deeper(data, max_depth):
+        raise Refusal("too_deep", limit=max_depth)
+    try:
+        msgspec.json.decode(data)
     except msgspec.DecodeError as error:
         raise Refusal("bad_json", detail=str(error)) from None
-    if depth_of(value) > max_depth:
-        raise Refusal("too_deep", limit=max_depth)
     return data
 
 
-def depth_of(value: Any) -> int:
-    """How many arrays and objects lie within one another: 0 for a number, 1 for `[]`. Uses no stack of its own."""
-    depth = 0
-    level = [value]
-    while True:
-        boxes = [item for item in level if isinstance(item, dict | list)]
-        if not boxes:
-            return depth
-        depth += 1
-        level = [item for box in boxes for item in (box.values() if isinstance(box, dict) else box)]
+def is_deeper(text: bytes, depth: int) -> bool:
+    """True when arrays and objects lie more than `depth` deep in JSON text, told before anything is built from it.
+
+    A few passes at the speed of C, and no stack: a megabyte of brackets must not hold the loop. Text that is not JSON
+    gets some answer; the parser refuses it anyway.
+    """
+    if text.count(b"[") + text.count(b"{") <= depth:
+        return False
+    brackets = _STRING.sub(b"", text).translate(_BRACKETS, _OTHERS)
+    for _ in range(depth):
+        if not brackets:
+            return False
+        brackets = brackets.replace(b"[]", b"")  # the innermost level, everywhere at once
+    return bool(brackets)
 
 
 def refuse_shape(error: msgspec.ValidationError) -> Refusal:

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from tidings.errors import Disconnect, Refusal
+from tidings.errors import Disconnect, Refusal, Unsubscription
 from tidings.ids import Ref
 from tidings.messages import Message
 from tidings.protocols.neutral_objects import (
@@ -108,8 +108,8 @@ def encode_push(push: Push) -> bytes:
     return _encoder.encode(_object_of(push))
 
 
-def error_object(refusal: Refusal) -> ErrorObject:
-    """A refusal as it stands in replies and in the bodies of refused requests."""
+def error_object(refusal: Refusal | Disconnect | Unsubscription) -> ErrorObject:
+    """A no as it stands in replies and in the bodies of refused requests."""
     reason = refusal.reason
     return ErrorObject(
         code=reason.code,
@@ -121,7 +121,7 @@ def error_object(refusal: Refusal) -> ErrorObject:
     )
 
 
-def error_body(refusal: Refusal) -> bytes:
+def error_body(refusal: Refusal | Disconnect | Unsubscription) -> bytes:
     """The JSON body `{"error": {…}}` of a refused HTTP request."""
     return _encoder.encode({"error": error_object(refusal)})
 

@@ -1,17 +1,17 @@
-"""The query parameters that `/events`, `/poll` and `/ws` share: channels, cursor, app, token. Holds no endpoint."""
+"""The query parameters that `/events`, `/poll` and `/ws` share: channels, cursor, app. Holds no endpoint."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from tidings.errors import Refusal
-from tidings.ids import ChannelName
+from tidings.ids import CHANNEL_CHARACTERS, MAX_CHANNEL_NAME, ChannelName
 from tidings.messages import Position
 
-CHANNEL_PATTERN: Final = re.compile(r"[A-Za-z0-9_\-=@,.;]{1,200}\Z")
-"""What the official Pusher SDKs accept, so that a channel has one name on every protocol (contract 9)."""
+CHANNEL_PATTERN: Final = re.compile(CHANNEL_CHARACTERS + rf"{{1,{MAX_CHANNEL_NAME}}}\Z")
+"""A channel has one name on every protocol (contract 9)."""
 
 MAX_CHANNELS: Final = 100
 """Channels a connection (contract 9): bounds the cost of one client's reconnect."""
@@ -22,15 +22,12 @@ MAX_TOKEN: Final = 8192
 MAX_APP: Final = 200
 """Characters of an app's key."""
 
-_BEARER: Final = re.compile(r"bearer +(\S+) *\Z", re.IGNORECASE)
-
 
 class Parameters:
     """A query's parameters. One that may be given once and is given twice is refused, not chosen from."""
 
-    def __init__(self, pairs: Sequence[tuple[str, str]], headers: Mapping[str, str]) -> None:
+    def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
         self._pairs = pairs
-        self._headers = headers
 
     def one(self, name: str) -> str | None:
         """The value of `name`, None when absent. Raises Refusal `bad_request` when it is given twice."""
@@ -68,16 +65,6 @@ class Parameters:
         value = self.one("app")
         if value is not None and not 0 < len(value) <= MAX_APP:
             raise Refusal("unknown_app", field="app")
-        return value
-
-    def token(self) -> str | None:
-        """The token: `Authorization: Bearer` before the `token` parameter. Raises Refusal `bad_token`."""
-        header = _BEARER.match(self._headers.get("authorization", ""))
-        value = header[1] if header else self.one("token")
-        if value is not None and not 0 < len(value) <= MAX_TOKEN:
-            raise Refusal(
-                "bad_token", field="token", detail="has no length that a token may have", limit=MAX_TOKEN
-            )
         return value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections import OrderedDict
 from typing import Final
 
@@ -38,7 +39,12 @@ class Admission:
 
 
 def _key(address: str) -> str:
-    """An IPv4 address, or the first four groups of an IPv6 one."""
-    if ":" not in address or address.startswith("::"):
+    """An IPv4 address, or the /64 network of an IPv6 one: whoever has one address there has them all."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
         return address
-    return ":".join(address.split(":")[:4])
+    if found.version == 4:
+        return address
+    mapped = found.ipv4_mapped
+    return str(mapped) if mapped is not None else str(ipaddress.ip_network((int(found) >> 64 << 64, 64)))

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-import msgspec
-
 from tidings.errors import Disconnect, Refusal, Unsubscription
 from tidings.protocols.http import Response
+from tidings.protocols.neutral_writing import error_body
+from tidings.server.guard import BadHead
 
 STATUS_LINES: Final[dict[int, bytes]] = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in http.HTTPStatus
@@ -22,25 +22,21 @@ _BODILESS: Final = frozenset((204, 304))
 
 def refusal_response(error: Refusal | Disconnect | Unsubscription) -> Response:
     """No, in JSON, with the catalogue's status."""
-    told: dict[str, object] = {"code": error.reason.code, "name": error.name, "message": error.text}
-    if error.field is not None:
-        told["field"] = error.field
-    if error.limit is not None:
-        told["limit"] = error.limit
     headers = {"Retry-After": "1"} if error.reason.retry else {}
-    return Response(status=error.reason.status, body=msgspec.json.encode({"error": told}), headers=headers)
+    return Response(status=error.reason.status, body=error_body(error), headers=headers)
 
 
-def plain_refusal(status: int, text: str) -> Response:
-    """No to a request that could not even be read."""
-    told = {"name": "bad_request", "message": text}
-    return Response(status=status, body=msgspec.json.encode({"error": told}))
+def head_refusal(bad: BadHead) -> Response:
+    """No to a request that could not even be read. HTTP has more statuses for that than the catalogue has names."""
+    return Response(status=bad.status, body=error_body(Refusal(bad.name, detail=bad.text)))
 
 
-FAULT: Final = Response(
-    status=500,
-    body=b'{"error":{"name":"internal","message":"the server could not answer; the fault is logged"}}',
+TOO_SLOW: Final = Response(
+    status=408, body=error_body(Disconnect("silent", detail="the request took too long"))
 )
+"""To a request whose head or body did not come to its end in time."""
+
+FAULT: Final = refusal_response(Refusal("internal"))
 """What a client is told of a fault of ours: that there was one."""
 
 

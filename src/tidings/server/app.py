@@ -14,8 +14,8 @@ from prometheus_client import generate_latest
 from tidings.errors import Refusal
 from tidings.node.node import Node
 from tidings.protocols.http import Request, Response, Route, json_response
-from tidings.server import asgi
-from tidings.server.answers import plain_refusal, refusal_response
+from tidings.server import asgi, welcome
+from tidings.server.answers import head_refusal, refusal_response
 from tidings.server.asgi import Receive, Scope, Send
 from tidings.server.door import WRITE_HEADERS, Door, preflight, with_headers
 from tidings.server.fast import Fast
@@ -52,8 +52,11 @@ class TidingsApp:
         self.node = node
         self.door = Door(node)
         self.extra = extra
+        router = Router(_endpoints(self.door, routes))
+        if extra is None:
+            router.add(welcome.endpoint())
         self.fast = Fast(
-            router=Router(_endpoints(self.door, routes)),
+            router=router,
             hosts=HostRule(hosts),
             proxies=TrustedProxies(trusted_proxies),
             limits=node.limits,
@@ -81,7 +84,7 @@ class TidingsApp:
             headers, peer = self.fast.checked(scope)
             body = await asgi.read_body(receive, found.endpoint.max_body)
         except BadHead as refusal:
-            await asgi.respond(plain_refusal(refusal.status, refusal.text), method, send)
+            await asgi.respond(head_refusal(refusal), method, send)
         except Refusal as refusal:
             await asgi.respond(refusal_response(refusal), method, send)
         except ConnectionError:
@@ -114,7 +117,7 @@ class TidingsApp:
         except Refusal as refusal:
             await asgi.reject(refusal_response(refusal), scope, receive, send)
         except BadHead as bad:
-            await asgi.reject(plain_refusal(bad.status, bad.text), scope, receive, send)
+            await asgi.reject(head_refusal(bad), scope, receive, send)
         else:
             await asgi.accept(accepted, scope, receive, send)
 

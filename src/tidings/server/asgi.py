@@ -76,10 +76,9 @@ class AsgiTransport:
         self._stirred.set()
         self._closed.set()
 
-    def ping(self, payload: bytes) -> None:
-        """ASGI has no word for it; the server below asks for signs of life itself, so the client passes for alive."""
-        if self.session is not None:
-            asyncio.get_running_loop().call_soon(self.session.alive)
+    def ping(self, payload: bytes) -> bool:
+        """False: ASGI has no word for it. The server below asks for signs of life itself."""
+        return False
 
     async def run(self, listen: Callable[[], Awaitable[None]]) -> None:
         """Send what is written until either side ends. listen: returns when the client has gone."""
@@ -244,11 +243,8 @@ async def carry(
     """Carry a session over an accepted ASGI WebSocket until either side ends it."""
 
     async def say(data: bytes) -> None:
-        for is_text, payload in split_frames(data):
-            if is_text:
-                await send({"type": "websocket.send", "text": payload.decode()})
-            else:
-                await send({"type": "websocket.send", "bytes": payload})
+        for payload in split_frames(data):
+            await send({"type": "websocket.send", "text": payload.decode()})
 
     async def end(disconnect: Disconnect) -> None:
         code, reason = too_big if disconnect.name == "frame_too_large" else protocol.close_code(disconnect)

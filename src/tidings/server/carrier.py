@@ -95,8 +95,9 @@ class Carrier(asyncio.Protocol):
         self._deadlines.set(self, CLOSE_SECONDS)
         self.say_end(disconnect)
 
-    def ping(self, payload: bytes) -> None:
-        """Ask for a sign of life where the transport has one."""
+    def ping(self, payload: bytes) -> bool:
+        """Ask for a sign of life; False where the transport has no word for it."""
+        return False
 
     # ── the end
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Final, Protocol
+
+log = logging.getLogger(__name__)
 
 TICK: Final = 0.25
 """Seconds between two sweeps while there is a deadline. One that falls before the next sweep counts as passed, so a
@@ -53,7 +56,10 @@ class Deadlines:
             del self._at[mortal]
         self._timer = self.loop.call_later(TICK, self._sweep) if self._at else None
         for mortal in over:
-            mortal.expired()
+            try:
+                mortal.expired()
+            except Exception:  # one connection's fault must not spare all that are over with it
+                log.exception("deadline_failed")
 
 
 _of_loop: dict[asyncio.AbstractEventLoop, Deadlines] = {}

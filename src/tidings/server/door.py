@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -14,10 +16,16 @@ from tidings.node.apps import App
 from tidings.node.node import Node
 from tidings.protocols.http import Request, Response
 from tidings.server.admission import Admission
-from tidings.server.origins import allowed
+from tidings.server.origins import allowed, parse_origin
+
+log = logging.getLogger(__name__)
 
 PREFLIGHT_SECONDS: Final = 600
 """For which a browser may remember what it may ask."""
+
+MAX_TOLD: Final = 100
+"""Refused origins that are logged, each once for an app: it is the operator who can allow them, and strangers must not
+fill the log."""
 
 READ_HEADERS: Final = "Authorization, Cache-Control, If-None-Match, Last-Event-ID"
 WRITE_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key, X-Client-Info, X-Socket-Id, apikey"
@@ -40,6 +48,7 @@ class Door:
         self.chance = chance
         self._clock = clock
         self._admission = Admission(node.limits.connects_per_second)
+        self._told: set[tuple[str, str]] = set()  # app and origin of refusals that were logged
 
     def admit(self, request: Request) -> None:
         """Count a connect. Raises Refusal `rate_limited`."""
@@ -58,6 +67,7 @@ class Door:
             return {}
         cookies = "cookie" in request.headers
         if not allowed(app.origins, origin, request.headers.get("host", ""), cookies=cookies):
+            self._tell(app, origin)
             raise Refusal("bad_origin", field="Origin")
         return {
             "Access-Control-Allow-Origin": origin,
@@ -65,6 +75,19 @@ class Door:
             "Access-Control-Expose-Headers": "ETag, Retry-After",
             "Vary": "Origin",
         }
+
+    def _tell(self, app: App, origin: str) -> None:
+        """Log a refused page once, with the line that would let it in."""
+        known = (app.id, origin)
+        if parse_origin(origin) is None or known in self._told or len(self._told) >= MAX_TOLD:
+            return
+        self._told.add(known)
+        line = f"origins = {json.dumps([*app.origins, origin])}"
+        log.warning(
+            "origin %s is refused by app %s; to let it in, and no origin that is not listed: [[apps]] %s",
+            *(origin, app.id, line),
+            extra={"app": app.id, "origin": origin, "line": line},
+        )
 
 
 def preflight(cors: Mapping[str, str], methods: str, headers: str) -> Response:

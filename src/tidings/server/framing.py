@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 _TEXT: Final = 0x81
-_BINARY: Final = 0x82
 _CLOSE: Final = 0x88
 _PING: Final = 0x89
 _PONG: Final = 0x8A
@@ -22,16 +21,6 @@ class WebSocketFramer:
     def frame(self, payload: bytes) -> bytes:
         """Frame one payload of UTF-8 text."""
         return _frame(_TEXT, payload)
-
-
-class WebSocketBinaryFramer:
-    """A payload as one whole, unmasked binary frame."""
-
-    key: Final = "websocket-binary"
-
-    def frame(self, payload: bytes) -> bytes:
-        """Frame one payload of bytes."""
-        return _frame(_BINARY, payload)
 
 
 class ChunkFramer:
@@ -70,15 +59,14 @@ def close_frame(code: int, reason: str) -> bytes:
     return _frame(_CLOSE, code.to_bytes(2, "big") + text)
 
 
-def split_frames(data: bytes) -> list[tuple[bool, bytes]]:
-    """Take joined server frames apart again, as (is text, payload): for carriers that send message by message.
+def split_frames(data: bytes) -> list[bytes]:
+    """Take joined server frames apart again: for carriers that send message by message.
 
-    `data` is our own writing: whole, unmasked, unfragmented data frames.
+    `data` is our own writing: whole, unmasked, unfragmented text frames.
     """
-    messages: list[tuple[bool, bytes]] = []
+    messages: list[bytes] = []
     at = 0
     while at < len(data):
-        is_text = data[at] == _TEXT
         length = data[at + 1]
         at += 2
         if length == 126:
@@ -87,7 +75,7 @@ def split_frames(data: bytes) -> list[tuple[bool, bytes]]:
         elif length == 127:
             length = int.from_bytes(data[at : at + 8], "big")
             at += 8
-        messages.append((is_text, data[at : at + length]))
+        messages.append(data[at : at + length])
         at += length
     return messages
 

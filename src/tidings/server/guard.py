@@ -32,15 +32,19 @@ _BAD_TARGET: Final = re.compile(rb"[^\x21\x22\x24-\x7e]")  # controls, space, '#
 _BAD_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _BAD_PATH: Final = re.compile(r"[\x00-\x1f\x7f]")
 
+_NAMES: Final = {405: "method_not_allowed", 414: "request_too_large", 431: "request_too_large"}
+
 Header = tuple[bytes, bytes]
 
 
 class BadHead(Exception):
-    """The request's head is refused. status: the HTTP status to answer with."""
+    """The request's head is refused. status: the HTTP status to answer with. name: the catalogue's, by default what
+    the status says."""
 
-    def __init__(self, status: int, text: str) -> None:
+    def __init__(self, status: int, text: str, *, name: str | None = None) -> None:
         self.status = status
         self.text = text
+        self.name = name or _NAMES.get(status, "bad_request")
         super().__init__(text)
 
 
@@ -72,11 +76,11 @@ class HostRule:
             return
         match = _HOST.match(host)
         if match is None or (match["port"] and int(match["port"]) > 65535):
-            raise BadHead(400, "the Host header is malformed")
+            raise BadHead(400, "the Host header is malformed", name="bad_host")
         if self._exact or self._suffixes:
             name = match["name"]
             if not ({host, name} & self._exact or name.endswith(self._suffixes or ("\0",))):
-                raise BadHead(400, "the Host header is not allowed")
+                raise BadHead(400, "the Host header is not allowed", name="bad_host")
         self._known = host
 
 
@@ -93,7 +97,7 @@ def check_head(
     if b"host" in single:
         hosts.check(host)
     elif version == "1.1":
-        raise BadHead(400, "a Host header is needed")
+        raise BadHead(400, "a Host header is needed", name="bad_host")
     path, query, authority = split_target(target)
     if authority is not None:
         hosts.check(authority)

@@ -16,7 +16,7 @@ from uvicorn.server import ServerState
 
 from tidings.errors import Disconnect, Refusal
 from tidings.protocols.http import Request, Response
-from tidings.server.answers import FAULT, head_bytes, plain_refusal, refusal_response, response_bytes
+from tidings.server.answers import FAULT, TOO_SLOW, head_bytes, head_refusal, refusal_response, response_bytes
 from tidings.server.carrier import CLOSE_SECONDS, NO_TRANSPORT, adopt
 from tidings.server.cycle import FastCycle, join_headers
 from tidings.server.deadlines import Deadlines, deadlines_of
@@ -91,8 +91,7 @@ class TidingsHttpProtocol(HttpToolsProtocol):
             self.transport.abort()
             return
         if self._head_open or (isinstance(self._active, FastCycle) and self._active.more_body):
-            response = plain_refusal(408, "the request took too long")
-            self._write(response, head_only=False, close=True)
+            self._write(TOO_SLOW, head_only=False, close=True)
         self._over = True
         self._deadlines.set(self, CLOSE_SECONDS)
         self.transport.close()
@@ -404,7 +403,7 @@ class TidingsHttpProtocol(HttpToolsProtocol):
             self._say_refusal(refusal)
 
     def _say_refusal(self, refusal: BadHead) -> None:
-        self._write(plain_refusal(refusal.status, refusal.text), head_only=False, close=True)
+        self._write(head_refusal(refusal), head_only=False, close=True)
         self._linger()
 
     def _linger(self) -> None:

@@ -49,8 +49,8 @@ class Poll:
             finally:
                 self._waiting -= 1
                 app.waiting -= 1
-        except EngineUnavailable:
-            return with_headers(refused_response(Refusal("unavailable")), cors)
+        except EngineUnavailable as error:
+            return with_headers(refused_response(error.refusal()), cors)
         except Refusal as refusal:
             return with_headers(refused_response(refusal), cors)
         response = page_response(

@@ -1,9 +1,7 @@
 """Which WebSocket paths there are, and the conversation that each begins. Holds values; carries nothing.
 
-    /app/{key}                  Pusher
-    /realtime/v1/websocket      Phoenix, as Supabase's clients ask
-    /socket/websocket           Phoenix, as phoenix.js asks
-    /ws                         plain
+    /app/{key}    Pusher
+    /ws           plain
 
 Each may stand behind `/c/{client_id}`, for clients that can change their path only (pusher-js' `wsPath`).
 """
@@ -64,7 +62,7 @@ def open_pusher(apps: Apps, request: Request) -> Opening:
 
 def open_plain(apps: Apps, request: Request) -> Opening:
     """`GET /ws?channel=A&cursor=C`."""
-    query = parse_connect(request.query, request.headers)
+    query = parse_connect(request.query)
     app = apps.named(query.app)
     protocol = PlainServer(
         max_data_bytes=app.max_data_bytes, max_depth=app.limits.json_depth, after=query.after

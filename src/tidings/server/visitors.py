@@ -82,7 +82,9 @@ NO_PROXIES: Final = TrustedProxies()
 
 
 def visitor_of(request: Request, *, client: ClientId | None = None) -> Visitor:
-    """What is known of a client before a word was said. Raises Refusal `bad_request` for a malformed client id.
+    """What is known of a client before a word was said.
+
+    Raises Refusal `bad_request` for a malformed client id or a second token.
 
     client: a stable id found elsewhere, in the path; the query's otherwise.
     """
@@ -110,7 +112,10 @@ def share(value: str) -> str:
 
 
 def token_of(headers: Mapping[str, str], pairs: Sequence[tuple[str, str]]) -> str | None:
-    """The token: from `Authorization: Bearer`, else the cookie, else the query. The first that is there counts."""
+    """The token: from `Authorization: Bearer`, else the cookie, else the query. An empty one is none.
+
+    Raises Refusal `bad_request` when the query has two.
+    """
     match = _BEARER.match(headers.get("authorization", ""))
     if match is not None:
         return match[1]
@@ -119,7 +124,10 @@ def token_of(headers: Mapping[str, str], pairs: Sequence[tuple[str, str]]) -> st
         found = _cookie(cookie)
         if found:
             return found
-    return next((value for name, value in pairs if name == "token" and value), None)
+    given = [value for name, value in pairs if name == "token"]
+    if len(given) > 1:
+        raise Refusal("bad_request", field="token", detail="is given twice")
+    return given[0] or None if given else None
 
 
 def _cookie(header: str) -> str | None:

@@ -60,9 +60,10 @@ class Wire(Carrier):
     def _gone(self) -> bool:
         return self.phase is Phase.GONE
 
-    def ping(self, payload: bytes) -> None:
+    def ping(self, payload: bytes) -> bool:
         """Send a ping; its pong comes back through the session."""
         self.write(ping_frame(payload))
+        return True
 
     def say_end(self, disconnect: Disconnect) -> None:
         """Begin the closing handshake (RFC 6455 7.1.2) in the words of the session's protocol."""

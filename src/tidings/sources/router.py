@@ -147,10 +147,13 @@ class ChangeRouter:
         drafts = rule.drafts(change) if isinstance(rule, CompiledRule) else _called(rule, change)
         encoded = []
         for draft in drafts:
-            wrong = check_channel(draft.channel) or check_event(draft.event)
+            try:
+                wrong = check_channel(draft.channel) or check_event(draft.event)
+                data = b"" if wrong else _encoded(draft)
+            except (AttributeError, TypeError, ValueError) as error:  # a rule function's draft of wrong types
+                raise Undeliverable(f"the draft cannot be read: {type(error).__name__}") from error
             if wrong:
                 raise Undeliverable(wrong)
-            data = _encoded(draft)
             if len(data) > self._message_bytes:
                 raise Undeliverable(f"the message's data is above {self._message_bytes} bytes")
             encoded.append((draft, data))

@@ -234,7 +234,7 @@ class Link:
                 streams.writer.close()
 
     async def _linger(self) -> None:
-        with suppress(TimeoutError, OSError):
+        with suppress(TimeoutError, OSError, RuntimeError):  # uvloop: the handler is closed
             async with asyncio.timeout(LINGER_SECONDS):
                 for streams in (self._client, self._server):
                     streams.writer.write_eof()
@@ -298,7 +298,7 @@ def reset_transport(writer: asyncio.StreamWriter) -> None:
     """Close the connection of `writer` with RST: SO_LINGER of zero seconds, then abort."""
     sock = writer.get_extra_info("socket")
     if sock is not None:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):  # uvloop's way to say that the socket is closed already
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
 

@@ -55,3 +55,10 @@ def test_apps_of_a_table_are_pointed_at() -> None:
     text = "\n".join(line for _, line in banner.lines())
     assert "of table tidings_apps" in text
     assert "ws://127.0.0.1:8000/app/KEY" in text
+
+
+def test_the_snippet_for_pages_asks_for_resume_and_names_origins() -> None:
+    obtain_app(Path("tidings-data"))
+    text = printed()
+    assert "wsPath: `/c/${crypto.randomUUID()}`" in text
+    assert "`origins`" in text

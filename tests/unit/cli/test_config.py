@@ -78,3 +78,20 @@ def test_check_changes_nothing_in_the_database() -> None:
     assert main(["config", "check"]) == 0
     with closing(sqlite3.connect("app.db")) as db:
         assert db.execute("SELECT name FROM sqlite_schema").fetchall() == [("tasks",)]
+
+
+def test_check_tells_faults_of_settings_and_of_rules_in_one_go(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_table("id INTEGER PRIMARY KEY, project_id INTEGER")
+    rules = '[[rules]]\ntable = "taks"\nchannel = "p"\ninsert = "e"\n'
+    wrong = '[server]\ndran = 1\n[limits]\nbatch = "ten"\n'
+    (tmp_path / "tidings.toml").write_text(wrong + FILE.replace("{project_id}", "{projct_id}") + rules)
+    assert main(["config", "check"]) == 1
+    told = [line.removeprefix("tidings: ") for line in capsys.readouterr().err.splitlines()]
+    assert [line.split(":")[0].split(" ")[0] for line in told] == [
+        "server.dran",
+        "limits.batch",
+        "rules[2].table",
+        "rules[1].channel",
+    ]

@@ -65,7 +65,7 @@ def test_an_interrupt_ends_well(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(**_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tidings.cli.config.load_settings", interrupted)
+    monkeypatch.setattr("tidings.cli.options.load_settings", interrupted)
     assert main(["config", "show"]) == WELL
 
 

@@ -11,6 +11,7 @@ import httpx2
 import pytest
 from rich.console import Console
 
+from tidings.cli import WRONG_USAGE, main
 from tidings.cli.listen import LONGEST_WAIT, Follower, Happening, JsonTeller, Teller
 from tidings.cli.publish import RequestFailed
 
@@ -154,3 +155,46 @@ def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
     assert first == {"type": "message", "data": 1, "cursor": "12345678:7"}
     assert (second["type"], second["why"]) == ("broken", "gone")
+
+
+@pytest.mark.parametrize(
+    ("flags", "hint"),
+    [
+        (["--cursor", "foo"], "a cursor looks like"),
+        (["--cursor", "1f2e3d4c:"], "a cursor looks like"),
+        (["--token", "garbage"], "is not a JWT"),
+        (["--url", "ftp://x"], "http://127.0.0.1:8000"),
+        (["--url", "http://"], "http://127.0.0.1:8000"),
+        (["--url", "127.0.0.1:notaport"], "http://127.0.0.1:8000"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_a_connection_is_made(
+    flags: list[str], hint: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tidings.cli.listen.Follower", None)
+    assert main(["listen", "news", *flags]) == WRONG_USAGE
+    assert hint in capsys.readouterr().err
+
+
+def test_nobody_there_is_told_with_the_address_and_what_to_do() -> None:
+    def refused(request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ConnectError("refused")
+
+    (told, *_), _ = follower(refused)
+    assert str(told.broken).startswith(
+        "no answer from http://x (refused); is `tidings serve` running there? --url"
+    )
+
+
+def test_after_a_reset_it_goes_on_from_the_resets_own_cursor() -> None:
+    asked: list[str | None] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request.headers.get("last-event-id"))
+        return stream(
+            'data: {"type":"reset","channels":["a"],"reason":"retention","cursor":"12345678:40"}\n\n'
+        )
+
+    told, _ = follower(answer, waits=2, cursor="12345678:1")
+    assert asked == ["12345678:1", "12345678:40"]
+    assert "12345678:40" in shown(told[0])

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tidings.cli.local_app import FIRST_ID, find_app, make_folder, obtain_app
+from tidings.cli.local_app import find_app, make_folder, obtain_app
 from tidings.config.checks import faults_of
+from tidings.config.kept_app import FIRST_ID
 from tidings.config.settings import Config
 from tidings.errors import ConfigError
 

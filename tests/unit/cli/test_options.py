@@ -43,6 +43,9 @@ def test_without_any_app_the_way_to_one_is_told() -> None:
 
 def test_the_address_is_the_one_given_else_where_a_server_would_listen() -> None:
     assert server_url("http://h/live/", load_settings()) == "http://h/live"
+    assert server_url("127.0.0.1:8217", load_settings()) == "http://127.0.0.1:8217"
+    assert server_url("localhost", load_settings()) == "http://localhost"
+    assert server_url("https://h", load_settings()) == "https://h"
     assert server_url(None, load_settings()) == "http://127.0.0.1:8000"
     assert server_url(None, load_settings(host="0.0.0.0", port=9)) == "http://127.0.0.1:9"
     assert server_url(None, load_settings(host="::1", port=9)) == "http://[::1]:9"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tidings.cli.publish import RequestFailed, json_of, post, signed_query
+from tidings.cli.publish import RequestFailed, json_of, post, signed_query, slip
 from tidings.config.settings import AppEntry
 from tidings.protocols.http import Request
 from tidings.protocols.pusher.signatures import verify_request
@@ -32,6 +32,16 @@ def test_the_signature_is_one_that_the_server_accepts() -> None:
 )
 def test_what_is_not_json_is_text(text: str, data: bytes) -> None:
     assert json_of(text) == data
+
+
+@pytest.mark.parametrize("text", ["{taskId: 7}", '{"broken', "[1,", '"half'])
+def test_what_looks_like_json_and_is_none_is_told(text: str) -> None:
+    assert "sent as text" in str(slip(text))
+
+
+@pytest.mark.parametrize("text", ['{"a": 1}', "7", "null", "plain text", "it's {so}"])
+def test_nothing_is_told_of_json_and_of_plain_text(text: str) -> None:
+    assert slip(text) is None
 
 
 def test_nobody_there_is_told_with_what_to_do() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -53,8 +55,35 @@ def test_a_whole_change_can_be_given(capsys: pytest.CaptureFixture[str]) -> None
 def test_why_nothing_is_sent_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rules", "try", "--table", "tasks", "--delete", ROW]) == 0
     assert "rule 1 sends nothing: " in capsys.readouterr().out
-    assert main(["rules", "try", "--table", "other", "--delete", ROW]) == 0
-    assert "no rule is for table 'other'; there are rules for tasks" in capsys.readouterr().out
+
+
+def test_a_table_without_a_rule_is_a_failure_and_the_nearest_is_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["rules", "try", "--table", "taks", "--delete", ROW]) == 1
+    assert "did you mean 'tasks'?" in capsys.readouterr().err
+
+
+def test_a_row_without_the_channels_column_is_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rules", "try", "--table", "tasks", "--insert", '{"id": 7}']) == 1
+    assert capsys.readouterr().err == "tidings: the row you gave has no project_id\n"
+
+
+def test_without_a_source_the_missing_key_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rules", "try", "--json", "--table", "tasks", "--insert", ROW]) == 0
+    told = capsys.readouterr()
+    assert "primary key unknown: data shown without it" in told.err
+    assert json.loads(told.out)["data"] == {"project_id": 42}
+
+
+def test_the_key_comes_from_the_source(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with closing(sqlite3.connect("app.db")) as db:
+        db.execute("CREATE TABLE tasks (id INTEGER PRIMARY KEY, project_id INTEGER, status TEXT)")
+    (tmp_path / "tidings.toml").write_text(f'[[sources]]\nurl = "sqlite:///app.db"\n{FILE}')
+    assert main(["rules", "try", "--json", "--table", "tasks", "--insert", ROW]) == 0
+    told = capsys.readouterr()
+    assert told.err == ""
+    assert json.loads(told.out)["data"] == {"id": 7, "project_id": 42}
 
 
 @pytest.mark.parametrize(

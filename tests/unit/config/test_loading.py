@@ -61,3 +61,39 @@ def test_faults_between_settings_are_told(tmp_path: Path) -> None:
     file = write(tmp_path, '[[apps]]\nid = "1"\nkey = "k"\n')
     with pytest.raises(Faults, match="belong together"):
         load(file=file, environ={})
+
+
+def lines(file: Path) -> list[str]:
+    with pytest.raises(Faults) as told:
+        load(file=file, environ={})
+    return told.value.lines
+
+
+def test_a_shared_limit_that_is_wrong_is_told_once(tmp_path: Path) -> None:
+    app = '[[apps]]\nid = "1"\nkey = "k"\nsecret = "s"\n'
+    assert len(lines(write(tmp_path, f'[limits]\nbatch = "ten"\n{app}'))) == 1
+    assert lines(write(tmp_path, f"[limits]\nbatch = 0\n{app}")) == [
+        "limits.batch: 0: expected a number above zero"
+    ]
+
+
+def test_faults_of_types_and_between_settings_come_in_one_error(tmp_path: Path) -> None:
+    file = write(
+        tmp_path,
+        '[server]\ndran = 1\npath_prefix = "live/"\n[limits]\nbatch = "ten"\n'
+        '[[apps]]\nid = "a b"\nkey = "k"\nsecret = "s"\n',
+    )
+    told = lines(file)
+    assert [line.split(":")[0].split(" ")[0] for line in told] == [
+        "server.dran",
+        "limits.batch",
+        "server.path_prefix",
+        "apps[1].id",
+    ]
+    assert "did you mean drain_seconds" in told[0]
+
+
+def test_what_follows_from_another_fault_is_not_told(tmp_path: Path) -> None:
+    app = '[[apps]]\nid = "1"\nkey = "k"\nsecret = 5\n'
+    source = '[[sources]]\nurl = "sqlite:///a.db"\napp = "1"\n'
+    assert [line.split(" ")[0] for line in lines(write(tmp_path, app + source))] == ["apps[1].secret"]

@@ -46,6 +46,7 @@ def test_all_faults_are_told_at_once() -> None:
     [
         ({"sever": {}}, "did you mean server?"),
         ({"server": {"drian_seconds": 1}}, "did you mean drain_seconds?"),
+        ({"server": {"dran": 1}}, "did you mean drain_seconds?"),
         ({"rules": [{"table": "t", "chanel": "c"}]}, "did you mean channel?"),
         ({"zzz": 1}, "known are server, engine"),
     ],
@@ -91,3 +92,12 @@ def test_texts_of_the_environment_are_read_as_numbers_flags_and_lists() -> None:
 
 def test_a_text_in_a_file_is_no_number() -> None:
     assert faults({"server": {"port": "9000"}}) != []
+
+
+def test_an_unknown_setting_spoils_nothing_and_a_wrong_value_spoils_its_table() -> None:
+    reader = Reader({})
+    tree = {"server": {"prot": 1, "port": 9000}, "apps": [{"id": 1, "key": "k"}], "limits": {"batch": 3}}
+    config, broken = reader.whole(Config, tree)
+    assert len(reader.faults) == 2
+    assert broken == {"apps"}
+    assert (config.server.port, config.limits.batch, config.apps) == (9000, 3, ())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tidings.config.layers import Origin
 from tidings.config.settings import AppEntry, Config, KeyPair, ServerSettings
-from tidings.config.showing import MASK, rows_of
+from tidings.config.showing import rows_of
+from tidings.node.apps import MASK
 
 
 def test_every_setting_is_shown_with_its_origin() -> None:

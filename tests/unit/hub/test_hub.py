@@ -8,6 +8,7 @@ from tests.unit.hub.builders import EPOCH, Showing, Wire, join, message
 from tidings.errors import Refusal
 from tidings.hub.hub import Hub
 from tidings.ids import ChannelName
+from tidings.messages import Message
 
 A, B = ChannelName("a"), ChannelName("b")
 
@@ -110,9 +111,30 @@ def test_the_sender_is_spared_in_replay_too(hub: Hub) -> None:
 
 def test_each_coming_and_going_is_counted() -> None:
     told: list[tuple[str, int, int]] = []
-    hub = Hub(lambda: None, lambda name, before, after: told.append((name, before, after)))
+    hub = Hub(lambda: None, counted=lambda name, before, after: told.append((name, before, after)))
     first, second, showing = Wire("1"), Wire("2"), Showing()
     hub.complete(hub.join(first.outlet, (A,), showing, showing), (), after=0)
     hub.abandon(hub.join(second.outlet, (A,), showing, showing))
     hub.leave(first.outlet, A)
     assert told == [("a", 0, 1), ("a", 1, 2), ("a", 2, 1), ("a", 1, 0)]
+
+
+def test_an_encoder_that_raises_concerns_its_own_subscribers_only() -> None:
+    class Broken(Showing):
+        def encode(self, message: Message) -> bytes:
+            raise ValueError("cannot be said")
+
+    told: list[tuple[bytes, list[str]]] = []
+    hub = Hub(
+        lambda: None,
+        on_fault=lambda message, outlets, error: told.append((message.data, [o.session for o in outlets])),
+    )
+    broken, fine = Wire("1.1"), Wire("2.2")
+    join(hub, broken, "a", showing=Broken("broken"))
+    join(hub, fine, "a")
+    hub.deliver(message(1))
+    hub.deliver(message(2))
+    hub.flush()
+    assert fine.text == "a1;a2;"
+    assert broken.text == ""
+    assert told == [(b"1", ["1.1"]), (b"2", ["1.1"])]

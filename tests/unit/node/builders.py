@@ -49,7 +49,7 @@ class Clock:
 
 
 class Line:
-    """A transport: each frame is a line of JSON. `pings` keeps the payloads of WebSocket pings."""
+    """A transport: each frame is a line of JSON. `pings` keeps the payloads of WebSocket pings, if it can send them."""
 
     key = "line"
 
@@ -57,7 +57,8 @@ class Line:
     def framer(self) -> Framer:
         return self
 
-    def __init__(self) -> None:
+    def __init__(self, *, can_ping: bool = True) -> None:
+        self.can_ping = can_ping
         self.data = b""
         self.ended: Disconnect | None = None
         self.pings: list[bytes] = []
@@ -74,8 +75,10 @@ class Line:
     def close(self, disconnect: Disconnect) -> None:
         self.ended = disconnect
 
-    def ping(self, payload: bytes) -> None:
-        self.pings.append(payload)
+    def ping(self, payload: bytes) -> bool:
+        if self.can_ping:
+            self.pings.append(payload)
+        return self.can_ping
 
     def said(self, *types: str) -> list[dict[str, Any]]:
         """What was said, of the given types or of all."""
@@ -100,9 +103,14 @@ async def running(*apps: AppSettings, engine: Any = None, **given: Any) -> Async
 
 
 def connect(
-    node: Node, *, app: str = APP, client: str | None = None, token: str | None = None
+    node: Node,
+    *,
+    app: str = APP,
+    client: str | None = None,
+    token: str | None = None,
+    can_ping: bool = True,
 ) -> tuple[Session, Line]:
-    line = Line()
+    line = Line(can_ping=can_ping)
     visitor = Visitor(client=client, token=token)
     return node.connect(node.apps.by_id(app), PlainServer(), line, visitor), line
 
@@ -123,9 +131,10 @@ async def settled(session: Session) -> None:
 async def publish(node: Node, number: int, channel: str = "a", *, app: str = APP) -> Position:
     data, time = b"%d" % number, node.wall_ms()
     message = Message(id=f"m{next(_ids)}", channel=ChannelName(channel), event="e", data=data, time=time)
-    positions = await node.host.publish(AppId(app), [message])
+    (position,) = await node.host.publish(AppId(app), [message])
     await asyncio.sleep(0)
-    return positions[0]
+    assert position is not None
+    return position
 
 
 def token(now: float, *, user: str | None = "ada", seconds: float = 60, **claims: Any) -> str:

@@ -12,6 +12,7 @@ from tidings.commands import Publish
 from tidings.engines.base import Published
 from tidings.errors import EngineUnavailable
 from tidings.ids import ChannelName
+from tidings.messages import Message
 from tidings.node.limits import Limits
 
 
@@ -184,3 +185,52 @@ async def test_a_hook_that_raises_ends_one_command_and_nothing_else() -> None:
         assert [name for name, _ in refusals(line)] == ["unavailable"]
         assert len(line.said("subscribed")) == 1
         assert node.apps.get(APP) is not None
+
+
+async def test_a_client_cannot_take_the_key_of_a_captured_change() -> None:
+    async with running() as node:
+        session, _ = connect(node, token=token(time.time(), publish=["*"]))
+        await ask(session, type="publish", channel="a", event="e", data=1, key="app:g:18/0")
+        message = Message(id="m", channel=ChannelName("a"), event="row", data=b"2", time=0)
+        published = await node.engine.broker.publish(APP, [message], key="app:g:18/0")
+        assert not published.repeated
+
+
+@pytest.mark.parametrize(
+    "event", ["pusher:error", "pusher_internal:member_removed", "tidings:reset", "phx_close"]
+)
+async def test_a_client_cannot_speak_as_the_server(event: str) -> None:
+    async with running() as node:
+        session, line = connect(node, token=token(time.time(), publish=["*"]))
+        await ask(session, type="publish", channel="a", event=event, data={"user_id": "1"})
+        assert refusals(line)[0][0] == "bad_event"
+        assert node.head(node.apps.default).offset == 0
+
+
+async def test_tracking_under_another_user_tells_that_the_first_left() -> None:
+    async with running() as node:
+        watcher, seen = connect(node, token=token(time.time(), user="watcher", channels=["presence-*"]))
+        session, _ = connect(node, token=token(time.time(), user="ada", channels=["presence-*"]))
+        for one in (watcher, session):
+            await ask(one, type="subscribe", channel="presence-a")
+        await ask(session, type="token", token=token(time.time(), user="bo", channels=["presence-*"]))
+        await ask(session, type="track", channel="presence-a", info={})
+        await ask(watcher, type="ping")
+        assert [(one["type"], one["user"]) for one in seen.said("joined", "left")] == [
+            ("joined", "ada"),
+            ("left", "ada"),
+            ("joined", "bo"),
+        ]
+
+
+async def test_a_right_that_a_hook_gave_does_not_end_with_a_token() -> None:
+    async with running() as node:
+
+        async def anybody(visitor: object, name: str) -> bool:
+            return True
+
+        node.authorizer.add_hook("private-{name}", anybody)
+        session, line = connect(node, token=token(time.time(), channels=["other"]))
+        await ask(session, type="subscribe", channel="private-x")
+        await ask(session, type="token", token=token(time.time(), channels=[]))
+        assert line.said("unsubscribed") == []

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
 
-from tests.unit.node.builders import Clock, ask, connect, publish, running, settings, settled
+from tests.unit.node.builders import Clock, ask, connect, publish, running, settings, settled, token
 from tests.unit.node.pusher_clients import PusherClient
 from tidings.engines.base import Page
 from tidings.hub.channel import Retention
 from tidings.hub.subscription import MAX_HELD
+from tidings.ids import ChannelName
 from tidings.node.apps import ChannelRule
+from tidings.node.limits import Limits
 from tidings.node.node import Node
 
 
@@ -259,3 +262,53 @@ async def test_a_client_that_leaves_during_the_replay_leaves_nothing_behind() ->
         await asyncio.sleep(0.01)
         assert list(node.apps.default.hub.occupied()) == []
         assert node.connections == 0
+
+
+async def test_a_gap_declared_while_joining_is_told_when_the_channel_goes_live() -> None:
+    async with running() as node:
+        cursor = await publish(node, 0)
+        slow = SlowReads(node)
+        session, line = connect(node)
+        session.receive(f'{{"type":"subscribe","channel":"a","cursor":"{cursor}"}}')
+        while not slow.reads:
+            await asyncio.sleep(0)
+        await publish(node, 1)
+        await node.engine.broker.declare_gap(node.apps.default.id, "a", "source")
+        await publish(node, 2)
+        slow.gate.set()
+        await settled(session)
+        assert [(one["channels"], one["reason"]) for one in line.said("reset")] == [(["a"], "source")]
+        assert line.numbers() == [2]
+
+
+async def test_a_newcomer_on_a_busy_channel_loses_nothing_while_it_waits() -> None:
+    async with running() as node:
+        gate, waiting, latest = asyncio.Event(), asyncio.Event(), node.engine.broker.latest
+
+        async def slow_latest(*given: object, **named: object) -> object:
+            waiting.set()
+            await gate.wait()
+            return await latest(*given, **named)  # type: ignore[arg-type]
+
+        node.engine.broker.latest = slow_latest  # type: ignore[assignment, method-assign]
+        session, line = connect(node)
+        session.receive('{"type":"subscribe","channel":"cache-a"}')
+        await waiting.wait()
+        for number in range(MAX_HELD + 2):
+            await publish(node, number, "cache-a")
+        gate.set()
+        await settled(session)
+        assert line.numbers() == list(range(MAX_HELD + 2))
+
+
+async def test_who_does_not_get_into_every_presence_channel_is_present_in_none() -> None:
+    limits = Limits(presence_members=1)
+    async with running(settings(limits=limits)) as node:
+        first, _ = connect(node, token=token(time.time(), user="bo", channels=["presence-*"]))
+        await ask(first, type="subscribe", channel="presence-full")
+        second, line = connect(node, token=token(time.time(), user="ada", channels=["presence-*"]))
+        await ask(second, type="subscribe", channels=["presence-free", "presence-full"], ref=7)
+        await asyncio.sleep(0.01)
+        refused = [(one["channel"], one["error"]["name"], one["ref"]) for one in line.said("reply")]
+        assert refused == [("presence-free", "presence_full", 7), ("presence-full", "presence_full", 7)]
+        assert await node.members(node.apps.default, ChannelName("presence-free")) == ()

@@ -7,6 +7,7 @@ import time
 from tests.unit.node.builders import Clock, connect, running, settings, token
 from tests.unit.node.pusher_clients import PusherClient
 from tidings.errors import Disconnect
+from tidings.node.authorizer import LEEWAY
 
 
 async def test_a_silent_client_is_asked_and_then_ended() -> None:
@@ -55,7 +56,7 @@ async def test_an_expired_token_ends_the_connection() -> None:
         wall.now += 59
         node.keeper.sweep()
         assert not line.ended
-        wall.now += 2
+        wall.now += 1 + LEEWAY
         node.keeper.sweep()
         assert [type(line.ended), line.ended and line.ended.name] == [Disconnect, "expired"]
 
@@ -89,3 +90,14 @@ async def test_otherwise_nobody_must_sign_in() -> None:
         clock.now += node.limits.sign_in_seconds + 1
         node.keeper.sweep()
         assert idle.line.ended is None
+
+
+async def test_where_no_pings_can_be_sent_the_carrier_watches_over_life() -> None:
+    clock = Clock(100.0)
+    async with running(clock=clock) as node:
+        _, line = connect(node, can_ping=False)
+        for asked in range(1, 4):
+            clock.now += node.limits.activity_seconds + 1
+            node.keeper.sweep()
+            assert len(line.said("heartbeat")) == asked
+        assert line.ended is None

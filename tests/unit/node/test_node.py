@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from tests.unit.node.builders import APP, Line, ask, connect, publish, running, settings
+from tests.unit.node.builders import APP, Line, ask, by_name, connect, publish, running, settings
 from tidings.engines.memory import MemoryEngine
-from tidings.errors import Disconnect
+from tidings.errors import Disconnect, SourceError
 from tidings.ids import AppId
 from tidings.node.authorizer import Visitor
 from tidings.node.limits import Limits
+from tidings.node.node import Node
 from tidings.protocols.plain.server import PlainServer
 
 
@@ -90,3 +93,36 @@ async def test_an_app_that_goes_during_a_handshake_lets_nobody_in() -> None:
             assert refused.value.name == name
         with pytest.raises(KeyError):
             await node.remove_app(APP)
+
+
+async def test_draining_many_takes_the_time_it_was_given() -> None:
+    loop = asyncio.get_running_loop()
+    async with running() as node:
+        for _ in range(3000):
+            connect(node)
+        begun = loop.time()
+        await node.drain(0.5)
+        assert loop.time() - begun >= 0.45
+
+
+async def test_a_start_that_fails_leaves_nothing_open_and_can_be_tried_again() -> None:
+    engine = MemoryEngine()
+
+    class Broken:
+        name = "broken"
+        closed = 0
+
+        async def open(self) -> None:
+            raise SourceError("no database")
+
+        async def close(self) -> None:
+            self.closed += 1
+
+    node = Node((settings(),), engine, by_name=by_name)
+    source = Broken()
+    node.add_source(APP, source, object())  # type: ignore[arg-type]
+    for attempt in (1, 2):
+        with pytest.raises(SourceError):
+            await node.start()
+        assert source.closed == attempt
+        assert not engine.health().ok

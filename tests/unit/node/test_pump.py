@@ -137,7 +137,13 @@ async def test_a_source_that_fails_is_asked_again(bench: Bench, monkeypatch: pyt
     assert bench.channels == ["row-1-0", "row-2-0"]
 
 
-async def test_a_gap_is_declared_before_what_follows_but_not_in_an_empty_log(bench: Bench) -> None:
+async def test_a_gap_is_declared_before_what_follows_also_in_an_empty_log(bench: Bench) -> None:
     gap = Gap("replaced")
     await bench.run(ListSource(transaction(1, gap=gap), transaction(2, gap=gap)), until=2)
+    assert bench.channels == ["gap row-*", "row-1-0", "gap row-*", "row-2-0"]
+
+
+async def test_the_first_capture_of_a_database_is_no_gap_while_the_log_is_empty(bench: Bench) -> None:
+    first = Gap("source", first=True)
+    await bench.run(ListSource(transaction(1, gap=first), transaction(2, gap=first)), until=2)
     assert bench.channels == ["row-1-0", "gap row-*", "row-2-0"]

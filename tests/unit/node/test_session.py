@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.unit.node.builders import ask, connect, publish, running, settings
+from tests.unit.node.builders import ask, connect, publish, running, settings, settled
 from tidings.commands import Pong, Subscribe
 from tidings.errors import Disconnect
 from tidings.ids import ChannelName
@@ -76,3 +76,50 @@ async def test_a_pong_is_a_sign_of_life_and_no_command() -> None:
         session.pong(b"anything")
         session.submit(Pong())
         assert [session.pinged, line.said()] == [None, line.said("connected")]
+
+
+async def test_a_client_that_asks_more_than_its_pace_is_cut_and_others_are_not() -> None:
+    async with running(clock=lambda: 100.0) as node:
+        session, line = connect(node)
+        other, other_line = connect(node)
+        for _ in range(4):
+            await ask(session, type="subscribe", channels=[f"c{n}" for n in range(100)])
+            await ask(session, type="unsubscribe", channels=[f"c{n}" for n in range(100)])
+        assert line.ended is not None
+        assert line.ended.name == "flood"
+        await ask(other, type="subscribe", channel="a")
+        assert other_line.ended is None
+        session.closed()
+        assert [name for name, _ in node.apps.default.hub.occupied()] == ["a"]
+
+
+async def test_resubscribing_all_channels_one_by_one_stays_within_the_pace() -> None:
+    async with running(clock=lambda: 100.0) as node:
+        session, line = connect(node)
+        for number in range(100):
+            session.receive(f'{{"type":"subscribe","channel":"c{number}"}}')
+        await settled(session)
+        assert line.ended is None
+        assert len(line.said("subscribed")) == 100
+
+
+async def test_a_client_that_sends_more_bytes_than_its_pace_is_cut() -> None:
+    async with running(clock=lambda: 100.0) as node:
+        session, line = connect(node)
+        for _ in range(6):
+            session.receive('{"type":"nope","x":"' + "x" * (1 << 20) + '"}')
+        assert line.ended is not None
+        assert line.ended.name == "flood"
+
+
+async def test_others_have_their_turn_between_the_commands_of_one() -> None:
+    async with running() as node:
+        session, _ = connect(node)
+        for number in range(50):
+            session.receive(f'{{"type":"subscribe","channel":"c{number}"}}')
+        turns = 0
+        async with asyncio.timeout(10):
+            while session.busy:
+                await asyncio.sleep(0)
+                turns += 1
+        assert turns >= 50

@@ -8,7 +8,7 @@ from hypothesis import given
 
 from tests.unit.protocols.nouns import json_values
 from tidings.errors import Refusal
-from tidings.protocols.json_values import check_json, depth_of, refuse_shape
+from tidings.protocols.json_values import check_json, is_deeper, refuse_shape
 
 
 @given(json_values)
@@ -45,11 +45,25 @@ def test_depth_at_the_limit_passes() -> None:
     assert check_json("[" * 32 + "]" * 32)
 
 
-@pytest.mark.parametrize(
-    ("value", "depth"), [(1, 0), ("[[[", 0), ([], 1), ({}, 1), ([[1], {"a": [2]}], 3), ([1, [2]], 2)]
-)
-def test_depth_counts_what_lies_within(value: object, depth: int) -> None:
-    assert depth_of(value) == depth
+def depth_of(value: object) -> int:
+    """The plain way to say it."""
+    if isinstance(value, dict):
+        return 1 + max(map(depth_of, value.values()), default=0)
+    if isinstance(value, list):
+        return 1 + max(map(depth_of, value), default=0)
+    return 0
+
+
+@given(json_values)
+def test_depth_is_told_from_the_text_as_from_the_value(value: object) -> None:
+    text, depth = msgspec.json.encode(value), depth_of(value)
+    assert not is_deeper(text, depth)
+    assert depth == 0 or is_deeper(text, depth - 1)
+
+
+@pytest.mark.parametrize("text", [b'"[[[[[["', rb'"\"[[[[[["', rb'"\\\\[[[[[[\\"', b"[[[],{}],[]]"])
+def test_brackets_in_text_and_beside_each_other_are_not_depth(text: bytes) -> None:
+    assert not is_deeper(text, 3)
 
 
 class _Shape(msgspec.Struct):

@@ -7,17 +7,17 @@ import pytest
 from tests.unit.protocols.nouns import at
 from tidings.errors import Refusal
 from tidings.protocols.http import Request
-from tidings.protocols.queries import MAX_TOKEN, Parameters, check_channel
+from tidings.protocols.queries import Parameters, check_channel
 
 
-def parameters(query: str, **headers: str) -> Parameters:
-    request = Request(method="GET", path="/", query=query, headers=headers)
-    return Parameters(request.pairs(), request.headers)
+def parameters(query: str) -> Parameters:
+    request = Request(method="GET", path="/", query=query)
+    return Parameters(request.pairs())
 
 
-def refusal_of(query: str, method: str, **headers: str) -> Refusal:
+def refusal_of(query: str, method: str) -> Refusal:
     with pytest.raises(Refusal) as refused:
-        getattr(parameters(query, **headers), method)()
+        getattr(parameters(query), method)()
     return refused.value
 
 
@@ -56,23 +56,11 @@ def test_a_cursor_is_read_and_an_empty_one_is_none() -> None:
 
 @pytest.mark.parametrize(
     ("query", "method"),
-    [("cursor=1&cursor=2", "cursor"), ("app=a&app=b", "app"), ("token=a&token=b", "token")],
+    [("cursor=1&cursor=2", "cursor"), ("app=a&app=b", "app")],
 )
 def test_two_values_are_not_chosen_from(query: str, method: str) -> None:
     refusal = refusal_of(query, method)
     assert (refusal.name, refusal.field) == ("bad_request", method)
-
-
-def test_a_token_comes_by_header_before_query() -> None:
-    assert parameters("token=q", authorization="Bearer h").token() == "h"
-    assert parameters("token=q", authorization="bearer  h").token() == "h"
-    assert parameters("token=q", authorization="Basic aGVq").token() == "q"
-    assert parameters("").token() is None
-
-
-@pytest.mark.parametrize("token", ["", "x" * (MAX_TOKEN + 1)])
-def test_a_token_has_a_length(token: str) -> None:
-    assert refusal_of(f"token={token}", "token").name == "bad_token"
 
 
 def test_an_app_key_has_a_length() -> None:

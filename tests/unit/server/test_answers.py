@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from tidings.errors import Disconnect, Refusal
+from tidings.errors import CATALOGUE, Disconnect, Refusal
 from tidings.protocols.http import Response
-from tidings.server.answers import head_bytes, plain_refusal, refusal_response, response_bytes
+from tidings.server.answers import FAULT, TOO_SLOW, head_bytes, head_refusal, refusal_response, response_bytes
+from tidings.server.guard import BadHead
 
 
 def test_a_refusal_tells_name_code_text_and_field() -> None:
@@ -52,5 +53,26 @@ def test_a_status_without_a_name_is_written_too() -> None:
     assert head_bytes(299, [], [], close=False) == b"HTTP/1.1 299 \r\n\r\n"
 
 
-def test_an_unreadable_request_is_told_why() -> None:
-    assert msgspec.json.decode(plain_refusal(431, "too long").body)["error"]["message"] == "too long"
+@pytest.mark.parametrize(
+    ("bad", "name"),
+    [
+        (BadHead(400, "why"), "bad_request"),
+        (BadHead(400, "why", name="bad_host"), "bad_host"),
+        (BadHead(405, "why"), "method_not_allowed"),
+        (BadHead(414, "why"), "request_too_large"),
+        (BadHead(426, "why"), "bad_request"),
+        (BadHead(431, "why"), "request_too_large"),
+    ],
+)
+def test_an_unreadable_request_is_told_why_in_the_catalogues_words(bad: BadHead, name: str) -> None:
+    answer = head_refusal(bad)
+    told = msgspec.json.decode(answer.body)["error"]
+    reason = CATALOGUE[name]
+    assert answer.status == bad.status
+    assert (told["name"], told["code"], told["retry"]) == (name, reason.code, reason.retry)
+    assert told["message"] == f"why; {reason.fix}"
+
+
+@pytest.mark.parametrize("answer", [TOO_SLOW, FAULT, refusal_response(Disconnect("draining"))])
+def test_every_no_has_one_shape(answer: Response) -> None:
+    assert list(msgspec.json.decode(answer.body)["error"]) == ["code", "name", "message", "retry"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import pytest
+
 from tidings.server.deadlines import TICK, Deadlines, deadlines_of
 
 
@@ -103,6 +105,20 @@ def test_who_is_over_may_set_a_deadline_for_another() -> None:
     deadlines.set(Chain(), 1.0)
     loop.run(10)
     assert len(mortal.at) == 1
+
+
+def test_a_fault_of_one_does_not_spare_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    loop, deadlines, mortal = begin()
+
+    class Faulty:
+        def expired(self) -> None:
+            raise RuntimeError("broken")
+
+    deadlines.set(Faulty(), 1.0)
+    deadlines.set(mortal, 1.0)
+    loop.run(3)
+    assert len(mortal.at) == 1
+    assert "deadline_failed" in caplog.text
 
 
 async def test_a_loop_has_one_set_of_deadlines() -> None:

@@ -8,7 +8,7 @@ from tests.fixtures.fix_server import make_node
 from tidings.errors import Refusal
 from tidings.node.limits import Limits
 from tidings.protocols.http import Request, Response
-from tidings.server.door import Door, preflight, with_headers
+from tidings.server.door import MAX_TOLD, Door, preflight, with_headers
 
 
 def request(**headers: str) -> Request:
@@ -42,6 +42,27 @@ def test_a_page_that_may_is_told_so() -> None:
     with pytest.raises(Refusal) as caught:
         door.check_origin(app, request(origin="https://evil.example"))
     assert caught.value.name == "bad_origin"
+
+
+def test_a_refused_page_is_logged_once_with_the_line_that_lets_it_in(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    door = Door(make_node(origins=("https://good.example",)))
+
+    def refused(origin: str) -> None:
+        with pytest.raises(Refusal):
+            door.check_origin(door.node.apps.default, request(origin=origin))
+
+    for _ in range(3):
+        refused("https://other.example")
+    refused("null")
+    refused('https://a.example"\nforged')
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert 'origins = ["https://good.example", "https://other.example"]' in record.getMessage()
+    for at in range(MAX_TOLD * 2):
+        refused(f"https://{at}.example")
+    assert len(caplog.records) == MAX_TOLD
 
 
 def test_a_preflight_names_methods_and_headers() -> None:

@@ -10,7 +10,6 @@ from websockets.frames import Frame, Opcode
 from tidings.server.framing import (
     ChunkFramer,
     PlainFramer,
-    WebSocketBinaryFramer,
     WebSocketFramer,
     close_frame,
     ping_frame,
@@ -25,12 +24,6 @@ EDGES = (0, 1, 125, 126, 127, 65535, 65536, 70000)
 def test_a_text_frame_is_the_one_websockets_would_write(size: int) -> None:
     payload = b"x" * size
     assert WebSocketFramer().frame(payload) == Frame(Opcode.TEXT, payload).serialize(mask=False)
-
-
-@pytest.mark.parametrize("size", EDGES)
-def test_a_binary_frame_is_the_one_websockets_would_write(size: int) -> None:
-    payload = b"\xff" * size
-    assert WebSocketBinaryFramer().frame(payload) == Frame(Opcode.BINARY, payload).serialize(mask=False)
 
 
 def test_pings_and_pongs_are_the_ones_websockets_would_write() -> None:
@@ -61,17 +54,16 @@ def test_plain_is_as_it_is() -> None:
 
 
 def test_framers_have_keys_of_their_own() -> None:
-    keys = {WebSocketFramer.key, WebSocketBinaryFramer.key, ChunkFramer.key, PlainFramer.key}
-    assert len(keys) == 4
+    keys = {WebSocketFramer.key, ChunkFramer.key, PlainFramer.key}
+    assert len(keys) == 3
 
 
-@given(st.lists(st.tuples(st.booleans(), st.binary(max_size=300)), max_size=8))
-def test_joined_frames_come_apart_as_they_were(messages: list[tuple[bool, bytes]]) -> None:
-    text, binary = WebSocketFramer(), WebSocketBinaryFramer()
-    joined = b"".join((text if is_text else binary).frame(payload) for is_text, payload in messages)
+@given(st.lists(st.binary(max_size=300), max_size=8))
+def test_joined_frames_come_apart_as_they_were(messages: list[bytes]) -> None:
+    joined = b"".join(WebSocketFramer().frame(payload) for payload in messages)
     assert split_frames(joined) == messages
 
 
 @pytest.mark.parametrize("size", EDGES)
 def test_frames_of_every_length_come_apart(size: int) -> None:
-    assert split_frames(WebSocketFramer().frame(b"x" * size) * 2) == [(True, b"x" * size)] * 2
+    assert split_frames(WebSocketFramer().frame(b"x" * size) * 2) == [b"x" * size] * 2

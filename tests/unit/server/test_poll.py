@@ -60,6 +60,16 @@ async def test_a_log_that_cannot_be_read_is_told_as_such(node: Node, monkeypatch
     assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
 
 
+async def test_a_full_disk_is_told_as_such(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object) -> None:
+        raise EngineUnavailable("no room", full=True)
+
+    monkeypatch.setattr(node, "poll", fail)
+    answer = await ask(node, "channel=a")
+    assert answer.status == 507
+    assert b"storage_full" in answer.body
+
+
 async def test_no_more_polls_wait_than_connections_may(node: Node) -> None:
     poll = Poll(Door(node))
     poll._waiting = node.limits.connections

@@ -37,6 +37,12 @@ def test_a_token_is_found_where_it_may_be(
     assert token_of(headers, pairs) == token
 
 
+def test_two_tokens_in_a_query_are_not_chosen_from() -> None:
+    with pytest.raises(Refusal) as caught:
+        token_of({}, [("token", "a"), ("token", "b")])
+    assert (caught.value.name, caught.value.field) == ("bad_request", "token")
+
+
 @pytest.mark.parametrize(
     ("trusted", "address", "forwarded", "peer"),
     [

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from tidings.errors import ConfigError
+from tidings.protocols import queries
+from tidings.protocols.pusher import names
 from tidings.sources.rules import (
     MAX_RULES,
     FunctionRule,
@@ -15,6 +17,7 @@ from tidings.sources.rules import (
     check_channel,
     check_event,
     check_rules,
+    faults_of_rules,
     load_rules,
 )
 
@@ -84,6 +87,32 @@ def test_a_rule_that_does_not_fit_is_refused_with_the_nearest_name(change: dict[
         check_rules([Rule(**{**TASKS, **change})], COLUMNS)
 
 
+def test_every_fault_of_every_rule_is_told_in_the_order_of_words() -> None:
+    rules = [Rule(**TASKS), Rule(table="task", channel="a b", insert="e", keys=(("{idd}",), ("{x",)))]
+    rules.append(Rule(table="tasks", channel="p-{projct_id}", version="rev"))
+    found = faults_of_rules(rules, COLUMNS)
+    assert [fault.split(":")[0] for fault in found] == [
+        "rules[2].table",
+        "rules[2].channel",
+        "rules[2].keys",
+        "rules[3]",
+        "rules[3].channel",
+        "rules[3].version",
+    ]
+    assert "there is no column 'projct_id' in table 'tasks'; did you mean 'project_id'?" in found[4]
+
+
+def test_a_channel_that_no_listener_may_name_is_no_channel_of_a_rule() -> None:
+    """One alphabet: what a rule may send to, every protocol may listen to."""
+    for character in map(chr, range(0x250)):
+        assert (check_channel(f"a{character}") is None) == (
+            queries.CHANNEL_PATTERN.match(f"a{character}") is not None
+        )
+        assert (check_channel(f"a{character}") is None) == (
+            names.CHANNEL_PATTERN.match(f"a{character}") is not None
+        )
+
+
 def test_a_function_rule_needs_a_table_that_is_captured() -> None:
     rule = FunctionRule(table="nots", function=lambda change: [], channels=("n-*",))
     with pytest.raises(ConfigError, match="did you mean 'notes'"):
@@ -95,12 +124,12 @@ def test_rules_are_bounded() -> None:
         check_rules([Rule(**TASKS)] * (MAX_RULES + 1), COLUMNS)
 
 
-@pytest.mark.parametrize("channel", ["a", "project-42", "private-x_y=@,.;", "realtime:room", "x" * 200])
+@pytest.mark.parametrize("channel", ["a", "project-42", "private-x_y=@,.;", "x" * 200])
 def test_channels_that_may_be(channel: str) -> None:
     assert check_channel(channel) is None
 
 
-@pytest.mark.parametrize("channel", ["", "a b", "é", "a*", "a\n", "x" * 201, "a/b"])
+@pytest.mark.parametrize("channel", ["", "a b", "é", "a*", "a\n", "x" * 201, "a/b", "realtime:room"])
 def test_channels_that_may_not_be(channel: str) -> None:
     told = check_channel(channel)
     assert told is not None

@@ -6,7 +6,9 @@ import asyncio
 import random
 from typing import cast
 
-from tidings.testing.links import Counts, Direction, Link, Streams, Weather
+import pytest
+
+from tidings.testing.links import Counts, Direction, Link, Streams, Weather, reset_transport
 
 
 def link_without_sockets(weather: Weather | None = None) -> Link:
@@ -77,3 +79,24 @@ async def test_a_healed_delay_is_not_waited_out() -> None:
     await asyncio.sleep(0)
     link.heal()
     await asyncio.wait_for(waiting, 5)
+
+
+@pytest.mark.parametrize("error", [OSError("bad file descriptor"), ValueError("negative file descriptor")])
+def test_a_socket_that_is_closed_already_is_aborted_all_the_same(error: Exception) -> None:
+    """uvloop raises ValueError where asyncio raises OSError."""
+    aborted: list[bool] = []
+
+    class Closed:
+        transport = property(lambda self: self)
+
+        def get_extra_info(self, name: str) -> Closed:
+            return self
+
+        def setsockopt(self, *_: object) -> None:
+            raise error
+
+        def abort(self) -> None:
+            aborted.append(True)
+
+    reset_transport(cast(asyncio.StreamWriter, Closed()))
+    assert aborted == [True]

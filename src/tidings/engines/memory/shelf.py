@@ -60,7 +60,8 @@ class Shelf:
         if oldest.at <= now - keep.age * 1000 or is_over(self.newest, self.floor, keep):
             kept = (self._marks[i] for i in range(self._start, len(self._marks)))
             self.floor = raise_floor(kept, self.floor, self.newest, keep, now)
-            self._start = self._index(self.floor.offset)
+            while self._start < len(self._marks) and self._marks[self._start].offset <= self.floor.offset:
+                self._start += 1  # in a full channel one goes for each that comes: cheaper than searching
             self._compact()
 
     def after(self, offset: int, last: int) -> Iterator[tuple[int, Message]]:

@@ -35,7 +35,7 @@ class Guard:
             os.close(self._file)
             raise EngineError(
                 f"{path} is in use by another process, which holds {self.path}; "
-                "stop that one, or give each its own file (several processes need redis or nats)"
+                "choose another --data, or stop the other server"
             ) from error
         except OSError as error:
             os.close(self._file)

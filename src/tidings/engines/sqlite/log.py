@@ -180,6 +180,9 @@ class SqliteLog:
         self._cursors[(app, client)] = held
         if len(self._cursors) > HELD_MAX:  # only when the disk refuses for long
             del self._cursors[next(iter(self._cursors))]
+        self._write_cursors_later()
+
+    def _write_cursors_later(self) -> None:
         if self._threads is not None and self._timer is None:
             self._timer = self._loop.call_later(HOLD_SECONDS, partial(self._hand_over, cursors=True))
 
@@ -272,19 +275,22 @@ class SqliteLog:
     def _take_groups(self, groups: list[Group], fault: Fault | None) -> None:
         self._fault = fault
         for group in groups:
+            # Answered first, told second, in one turn: whoever waits wakes after both, but before the fan-out is
+            # written. So a publisher's next burst is not split by the writes of the last.
+            for item, answer in group.answers:
+                self._waiting -= 1
+                self._waiting_bytes -= item.size
+                _resolve(item.future, answer)
             for app, told in group.told.items():
                 # First the head, then the telling: whoever joins out of the listener's call is then told of
                 # a message twice, by the log and live, which `merge` sees; never of none.
                 self._told[app] = told[-1].position.offset  # type: ignore[union-attr]
                 self._tell(app, told)
-            for item, answer in group.answers:
-                self._waiting -= 1
-                self._waiting_bytes -= item.size
-                _resolve(item.future, answer)
             for held in group.cursors:
                 self._writing = [cursors for cursors in self._writing if cursors is not held]
                 if not group.written:
                     self._cursors = {**held, **self._cursors}
+                    self._write_cursors_later()
                 refusal = None if group.written else EngineUnavailable(fault.text if fault else "not written")
                 for future in self._settled.pop(id(held), ()):
                     _resolve(future, refusal)

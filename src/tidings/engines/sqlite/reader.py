@@ -33,7 +33,7 @@ _LATEST = (
     " (SELECT c.id FROM channels c JOIN apps a ON a.id = c.app WHERE a.name = ? AND c.name = ?)"
     " ORDER BY offset DESC LIMIT 1"
 )
-_HELD = "SELECT epoch, offset, channels FROM held WHERE app = ? AND client = ? AND at > ?"
+_HELD = "SELECT epoch, connections, channels FROM held WHERE app = ? AND client = ? AND at > ?"
 
 _decode_channels = msgspec.json.Decoder(dict[ChannelName, int]).decode
 _offset = attrgetter("position.offset")
@@ -153,4 +153,4 @@ def read_latest(
 def read_held(connection: apsw.Connection, app: AppId, client: ClientId, since: int) -> Held | None:
     """A client's cursor, when it was written after `since`, in milliseconds."""
     row = connection.execute(_HELD, (app, client, since)).get
-    return None if row is None else Held(position=Position(row[0], row[1]), channels=_decode_channels(row[2]))
+    return None if row is None else Held(epoch=row[0], connections=row[1], channels=_decode_channels(row[2]))

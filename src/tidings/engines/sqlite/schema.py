@@ -75,7 +75,7 @@ VERSIONS: Final = (
         app TEXT NOT NULL,
         client TEXT NOT NULL,
         epoch TEXT NOT NULL,
-        offset INTEGER NOT NULL,
+        connections INTEGER NOT NULL,
         channels BLOB NOT NULL,
         at INTEGER NOT NULL,
         PRIMARY KEY (app, client)

@@ -23,7 +23,9 @@ _INSERT = f"INSERT OR FAIL INTO messages ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?
 _INSERT_RECEIPT = "INSERT INTO receipts (app, key, digest, first, count, at) VALUES (?, ?, ?, ?, ?, ?)"
 _FIND_RECEIPT = "SELECT digest, first, count FROM receipts WHERE app = ? AND key = ?"
 _UPDATE_APP = "UPDATE apps SET last = ?, serial = ? WHERE id = ?"
-_HOLD = "INSERT OR REPLACE INTO held (app, client, epoch, offset, channels, at) VALUES (?, ?, ?, ?, ?, ?)"
+_HOLD = (
+    "INSERT OR REPLACE INTO held (app, client, epoch, connections, channels, at) VALUES (?, ?, ?, ?, ?, ?)"
+)
 
 
 class Transaction:
@@ -140,4 +142,4 @@ class Transaction:
 
 
 def _held_columns(held: Held) -> tuple[str, int, bytes]:
-    return held.position.epoch, held.position.offset, msgspec.json.encode(held.channels)
+    return held.epoch, held.connections, msgspec.json.encode(held.channels)

@@ -23,7 +23,7 @@ from tidings.commands import (
 )
 from tidings.errors import LocalProtocolError, Refusal
 from tidings.ids import ChannelName
-from tidings.messages import Position
+from tidings.messages import RESERVED_EVENTS, Position
 from tidings.protocols.json_values import refuse_shape
 from tidings.protocols.queries import MAX_TOKEN, check_channel, check_channels
 
@@ -167,6 +167,8 @@ def _subscribe_of(found: SubscribeObject) -> Subscribe:
 def _publish_of(found: PublishObject, max_data_bytes: int) -> Publish:
     if _EVENT.match(found.event) is None:
         raise Refusal("bad_event", field="event", limit=200)
+    if found.event.startswith(RESERVED_EVENTS):
+        raise Refusal("bad_event", field="event", detail="the name is reserved for the server")
     if found.key is not None and _KEY.match(found.key) is None:
         raise Refusal("bad_key", field="key", limit=128)
     return Publish(

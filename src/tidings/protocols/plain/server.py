@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import ClassVar, Final
 
 import msgspec
@@ -37,18 +37,16 @@ class ConnectQuery(msgspec.Struct, frozen=True, kw_only=True):
     channels: tuple[ChannelName, ...] = ()
     after: Position | None = None
     app: str | None = None
-    token: str | None = None
 
 
-def parse_connect(query: str, headers: Mapping[str, str] | None = None) -> ConnectQuery:
-    """Read the query string of `GET /ws`. headers: names in lower case. Raises Refusal with the parameter's name."""
-    request = Request(method="GET", path="/ws", query=query, headers=headers or {})
-    parameters = Parameters(request.pairs(), request.headers)
+def parse_connect(query: str) -> ConnectQuery:
+    """Read the query string of `GET /ws`. Raises Refusal with the parameter's name."""
+    request = Request(method="GET", path="/ws", query=query)
+    parameters = Parameters(request.pairs())
     return ConnectQuery(
         channels=parameters.channels(required=False),
         after=parameters.cursor(),
         app=parameters.app(),
-        token=parameters.token(),
     )
 
 

@@ -35,18 +35,16 @@ class PollQuery(msgspec.Struct, frozen=True, kw_only=True):
     after: Position | None = None
     wait: float = 0.0
     app: str | None = None
-    token: str | None = None
 
 
 def parse_poll(request: Request, *, max_wait: float = MAX_WAIT) -> PollQuery:
     """Read `GET /poll`. Raises Refusal with the parameter's name."""
-    parameters = Parameters(request.pairs(), request.headers)
+    parameters = Parameters(request.pairs())
     return PollQuery(
         channels=parameters.channels(),
         after=parameters.cursor(),
         wait=_wait(parameters.one("wait"), max_wait),
         app=parameters.app(),
-        token=parameters.token(),
     )
 
 

@@ -8,7 +8,8 @@ from typing import Final
 import msgspec
 
 from tidings.errors import Refusal
-from tidings.ids import ChannelName
+from tidings.ids import CHANNEL_CHARACTERS, ChannelName
+from tidings.messages import RESERVED_EVENTS
 
 MAX_CHANNEL_NAME: Final = 200
 """Characters. The SDKs check 200; Pusher's own documentation says 164, which would refuse what its SDKs let through."""
@@ -16,8 +17,7 @@ MAX_CHANNEL_NAME: Final = 200
 MAX_EVENT_NAME: Final = 200
 """Characters, as all SDKs check."""
 
-CHANNEL_PATTERN: Final = re.compile(r"[-A-Za-z0-9_=@,.;]+\Z")
-"""Neither `:` nor a newline may stand in a name: both separate fields in signed texts."""
+CHANNEL_PATTERN: Final = re.compile(CHANNEL_CHARACTERS + r"+\Z")
 
 CLIENT_PREFIX: Final = "client-"
 
@@ -29,9 +29,6 @@ MAX_USER_ID: Final = 128
 
 USER_PATTERN: Final = re.compile(rf"[^\x00-\x1f\x7f\ud800-\udfff]{{1,{MAX_USER_ID}}}\Z")
 """A user's id as part of a channel name: any text on one line."""
-
-RESERVED_EVENTS: Final = ("pusher:", "pusher_internal:", "tidings:", "phx_")
-"""What only a server says. A publisher who could send these would speak in the server's name."""
 
 
 class ChannelTraits(msgspec.Struct, frozen=True):
@@ -109,6 +106,10 @@ def validate_channel(name: str, *, max_length: int = MAX_CHANNEL_NAME) -> Channe
     return ChannelName(name)
 
 
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+"""A line break in a name would end a line of an event stream."""
+
+
 def validate_event(name: str, *, max_length: int = MAX_EVENT_NAME) -> str:
     """Return the name as a published event's.
 
@@ -122,6 +123,8 @@ def validate_event(name: str, *, max_length: int = MAX_EVENT_NAME) -> str:
         raise Refusal("bad_event", field="name", detail="the name is reserved for the server")
     if not _encodable(name):
         raise Refusal("bad_event", field="name", detail="the name holds a lone surrogate")
+    if _CONTROL.search(name):
+        raise Refusal("bad_event", field="name", detail="the name holds a control character")
     return name
 
 

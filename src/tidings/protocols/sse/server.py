@@ -93,7 +93,6 @@ class EventsQuery(msgspec.Struct, frozen=True, kw_only=True):
     framing: Framing = "named"
     heartbeat: HeartbeatStyle = "comment"
     app: str | None = None
-    token: str | None = None
 
     def server(self, retry_ms: int = RETRY_MS) -> SseServer:
         """The conversation that was asked for."""
@@ -107,7 +106,7 @@ def parse_events(request: Request) -> EventsQuery:
     URL it began with, and only the header is new. An unknown id is no refusal, since a 4xx ends an EventSource.
     Raises Refusal with the parameter's name.
     """
-    parameters = Parameters(request.pairs(), request.headers)
+    parameters = Parameters(request.pairs())
     after, unknown = _last_event_id(request.headers.get("last-event-id") or parameters.one("last_event_id"))
     framing = parameters.choice("framing", ("named", "typed"))
     heartbeat = parameters.choice("heartbeat", ("comment", "data"))
@@ -118,7 +117,6 @@ def parse_events(request: Request) -> EventsQuery:
         framing="typed" if framing == "typed" else "named",
         heartbeat="data" if heartbeat == "data" else "comment",
         app=parameters.app(),
-        token=parameters.token(),
     )
 
 

@@ -19,6 +19,7 @@ from tidings.sources.sqlite.rows import Recorded
 from tidings.sources.sqlite.shapes import missing_table, read_shape
 from tidings.sources.sqlite.triggers import (
     CHANGES,
+    FIRST_CAPTURE,
     META,
     PREFIX,
     READS,
@@ -172,7 +173,8 @@ class Capture:
 
     def _install(self) -> None:
         if not self._tables_are_ours():
-            self._renew("capture begins here")
+            ours = self._db.run("SELECT 1 FROM sqlite_schema WHERE name = ?", CHANGES)
+            self._renew("the record belongs to another file or version" if ours else FIRST_CAPTURE)
         shapes = {table: read_shape(self._db, table) for table in self._tables}
         todo = installation.plan(shapes, self._triggers(), self._states())
         if todo is None:

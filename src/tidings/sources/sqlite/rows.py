@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from tidings.changes import Change, Checkpoint, Gap, Row, Transaction
-from tidings.sources.sqlite.triggers import TableShape
+from tidings.sources.sqlite.triggers import FIRST_CAPTURE, TableShape
 
 PAGE_CHANGES: Final = 500
 """Most recorded rows in one transaction: some milliseconds of decoding, so that nothing else waits for a bulk load."""
@@ -59,7 +59,8 @@ def transaction(rows: Sequence[Recorded], shapes: Mapping[str, TableShape]) -> T
     checkpoint = Checkpoint(rows[-1].seq)
     if rows[0].kind == "gap":
         table = rows[0].table
-        return Transaction(checkpoint=checkpoint, gap=Gap("source", (table,) if table else ()))
+        first = rows[0].new == FIRST_CAPTURE.encode()
+        return Transaction(checkpoint=checkpoint, gap=Gap("source", (table,) if table else (), first))
     changes: list[Change] = []
     lost: set[str] = set()
     for run in _runs([row for row in rows if row.table in shapes]):

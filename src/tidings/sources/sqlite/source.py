@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -41,11 +42,7 @@ class SqliteSource:
         driver: Driver = "auto",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if not (
-            0 < len(name) <= MAX_NAME
-            and name.isascii()
-            and name.replace("-", "_").replace(".", "_").isidentifier()
-        ):
+        if len(name) > MAX_NAME or re.fullmatch(r"[A-Za-z0-9_.\-]+", name) is None:
             raise SourceError(
                 f"source name {name!r} is not allowed; use up to {MAX_NAME} letters, digits and _ - ."
             )

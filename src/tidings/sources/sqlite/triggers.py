@@ -47,6 +47,9 @@ TABLES: Final = (
     f"CREATE TABLE {REPLACED} (tbl, {', '.join(f'k{n}' for n in range(MAX_IDENTITY))}, old)",
 )
 
+FIRST_CAPTURE: Final = "capture begins here"
+"""Why there is a gap in a file that was never captured before."""
+
 RECORD_GAP: Final = f"INSERT INTO {CHANGES} (tbl, kind, new, time) VALUES (?, 'gap', ?, {NOW_MS})"
 """Parameters: table ('' for all), why. A gap is a row like any other, so it is repeated until it is acknowledged."""
 

@@ -9,9 +9,8 @@ from tidings.engines.base import Held
 from tidings.engines.memory import cursors
 from tidings.engines.memory.cursors import MemoryCursors
 from tidings.ids import ClientId
-from tidings.messages import Position
 
-HELD = Held(position=Position("0000000a", 1), channels={})
+HELD = Held(epoch="0000000a", connections=1, channels={})
 
 
 async def test_who_was_silent_longest_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,9 +17,8 @@ from tidings.engines.sqlite.log import SqliteLog
 from tidings.engines.sqlite.writer import Batch
 from tidings.errors import EngineUnavailable
 from tidings.ids import ClientId
-from tidings.messages import Position
 
-HELD = Held(position=Position("0000000a", 1), channels={NEWS: 1})
+HELD = Held(epoch="0000000a", connections=1, channels={NEWS: 1})
 CLIENT = ClientId("client")
 
 
@@ -67,7 +66,7 @@ async def test_held_cursors_reach_the_file_by_themselves(
 
 async def test_cursors_that_were_not_written_are_kept_unless_there_are_newer(bench: Bench) -> None:
     log = log_of(bench)
-    newer = Held(position=Position("0000000a", 2), channels={})
+    newer = Held(epoch="0000000a", connections=2, channels={})
     refused = {(APP, CLIENT): HELD, (APP, ClientId("other")): HELD}
     log._writing.append(refused)
     log.hold(APP, CLIENT, newer)

@@ -13,7 +13,6 @@ from tidings.engines.base import Held
 from tidings.engines.sqlite import SqliteEngine, trim, writer
 from tidings.hub.channel import ChannelOptions, Retention
 from tidings.ids import ChannelName, ClientId
-from tidings.messages import Position
 
 DAY = 24 * 3600
 
@@ -113,7 +112,7 @@ async def test_held_cursors_go_by_age_and_number(
 ) -> None:
     monkeypatch.setattr(trim, "HELD_MAX", 3)
     for number in range(9):
-        held = Held(position=Position("0000000a", number), channels={NEWS: 1})
+        held = Held(epoch="0000000a", connections=number, channels={NEWS: 1})
         bench.engine.cursors.hold(APP, ClientId(f"c{number}"), held)
     await until_gone(bench, "held", left=3)
     clock.now += 31 * DAY

@@ -139,12 +139,8 @@ def test_what_is_read_can_be_written_again(frame: str, filling: str) -> None:
 
 def test_the_url_may_ask_for_nothing_or_for_all() -> None:
     assert parse_connect("") == ConnectQuery()
-    asked = parse_connect("channel=project-42&cursor=1f2e3d4c:7&app=demo&token=t&client_id=x")
-    assert asked == ConnectQuery(channels=(CHANNEL,), after=at(7), app="demo", token="t")
-
-
-def test_the_header_wins_over_the_token_in_the_url() -> None:
-    assert parse_connect("token=q", {"authorization": "Bearer h"}).token == "h"
+    asked = parse_connect("channel=project-42&cursor=1f2e3d4c:7&app=demo&client_id=x")
+    assert asked == ConnectQuery(channels=(CHANNEL,), after=at(7), app="demo")
 
 
 @pytest.mark.parametrize(

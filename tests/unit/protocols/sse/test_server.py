@@ -229,9 +229,9 @@ def test_a_bare_request_gets_the_defaults() -> None:
 
 
 def test_everything_can_be_asked() -> None:
-    query = "channel=a&framing=typed&heartbeat=data&app=demo&token=t&last_event_id=1f2e3d4c:7"
+    query = "channel=a&framing=typed&heartbeat=data&app=demo&last_event_id=1f2e3d4c:7"
     asked = ask(query)
-    assert (asked.framing, asked.heartbeat, asked.app, asked.token) == ("typed", "data", "demo", "t")
+    assert (asked.framing, asked.heartbeat, asked.app) == ("typed", "data", "demo")
     assert asked.after == at(7)
     assert asked.server(900).framing == "typed"
 

@@ -101,6 +101,30 @@ test('d16 coming back online wakes the connection at once', () => {
   expect(monitor.snapshot().state).toBe('connected')
 })
 
+test.each([
+  ['online', () => window.dispatchEvent(new Event('online'))],
+  ['visibilitychange', () => document.dispatchEvent(new Event('visibilitychange'))],
+])('d16 %s ends the wait for the next try', (_name, happen) => {
+  const { pusher, monitor } = monitored()
+  for (const state of ['connecting', 'unavailable']) pusher.become(state)
+  happen()
+  expect(monitor.snapshot().state).toBe('reconnecting')
+  expect(pusher.calls).toEqual(['disconnect', 'connect'])
+  vi.advanceTimersByTime(60_000)
+  expect(pusher.calls).toEqual(['disconnect', 'connect'])
+})
+
+test('a wake begins an attempt that hangs anew, and leaves a connection alone', () => {
+  const { pusher, monitor } = monitored()
+  for (const state of ['connecting', 'connected', 'connecting']) pusher.become(state)
+  monitor.wake()
+  expect(pusher.calls).toEqual(['disconnect', 'connect'])
+  expect(monitor.snapshot().state).toBe('reconnecting')
+  pusher.become('connected')
+  monitor.wake()
+  expect(pusher.calls).toEqual(['disconnect', 'connect'])
+})
+
 test('a plain close is seen from the first second on', () => {
   const { pusher, monitor } = monitored()
   for (const state of ['connecting', 'connected']) pusher.become(state)
@@ -126,15 +150,22 @@ test('the indicator counts down and offers to retry', () => {
     text: 'Reconnecting',
     seconds: 4,
     retry: true,
-    old: false,
   })
 })
 
 test('rows that were read long ago are called old while there is no connection', () => {
   const down: Connection = { state: 'offline', attempt: 0, downSince: 1_000, wasConnected: true }
-  expect(show(down, 30_000, 10_000, LIMITS)).toMatchObject({ text: 'Offline', old: true })
-  expect(show(down, 30_000, 29_000, LIMITS).old).toBe(false)
-  expect(show({ ...down, state: 'connected' }, 90_000, 1, LIMITS).old).toBe(false)
+  const waiting: Connection = { ...down, state: 'waiting', nextAt: 43_000 }
+  expect(show(down, 30_000, 10_000, LIMITS).text).toBe('Data may be old · offline')
+  expect(show(waiting, 30_000, 10_000, LIMITS)).toMatchObject({
+    text: 'Data may be old · retrying',
+    seconds: 13,
+  })
+  expect(show({ ...down, state: 'reconnecting' }, 30_000, 10_000, LIMITS).text).toBe(
+    'Data may be old · reconnecting…',
+  )
+  expect(show(down, 30_000, 29_000, LIMITS).text).toBe('Offline')
+  expect(show({ ...down, state: 'connected' }, 90_000, 1, LIMITS).text).toBe('Connected')
 })
 
 test('a first connection is not called a reconnection', () => {

@@ -52,7 +52,7 @@ export class ConnectionMonitor {
     this.hear('connecting_in', 'connecting')
     this.hearWindow('offline', () => this.dispatch('offline'))
     this.hearWindow('online', () => this.backOnline())
-    this.hearWindow('visibilitychange', () => document.visibilityState === 'visible' && this.retryNow())
+    this.hearWindow('visibilitychange', () => document.visibilityState === 'visible' && this.wake())
     if (!navigator.onLine) this.dispatch('offline')
     const { state } = this.pusher.connection
     if (state === 'connecting' || state === 'connected') this.dispatch(state)
@@ -67,7 +67,17 @@ export class ConnectionMonitor {
     this.pusher.connect()
   }
 
+  /** Something says that the network is back: also an attempt that hangs begins anew. pusher-js would wait out 15 s. */
+  wake(): void {
+    const { state } = this.connection
+    if (state === 'connecting' || state === 'reconnecting') {
+      this.silently(() => this.pusher.disconnect())
+      this.pusher.connect()
+    } else this.retryNow()
+  }
+
   private backOnline(): void {
+    if (this.connection.state !== 'offline') return this.wake()
     this.dispatch('online')
     if (this.pusher.connection.state === 'connected') this.dispatch('connected')
     else this.pusher.connect()
@@ -97,12 +107,16 @@ export class ConnectionMonitor {
 
   /** pusher-js would go on without a pause and without jitter; the pause is ours, so that it can be shown. */
   private planRetry(connection: Connection): Connection {
-    this.closing = true
-    this.pusher.disconnect()
-    this.closing = false
+    this.silently(() => this.pusher.disconnect())
     const delay = retryDelay(connection.attempt, this.random(), this.backoff)
     this.timer = setTimeout(() => this.retryNow(), delay)
     return { ...connection, nextAt: this.now() + delay }
+  }
+
+  private silently(act: () => void): void {
+    this.closing = true
+    act()
+    this.closing = false
   }
 
   private stop(): void {

@@ -11,6 +11,7 @@ import { connectPusher } from './pusher'
 import { createServices, ServicesProvider } from './services'
 import { DEFAULTS } from './settings'
 import { consoleLogger } from './trail'
+import { listenForWake } from './wake'
 import './styles/index.css'
 
 const query = new URLSearchParams(location.search)
@@ -19,9 +20,12 @@ let user = query.get('user') ?? undefined
 const api = new Api({ user: () => user, timeoutMs: DEFAULTS.requestTimeoutMs })
 const element = document.getElementById('root')
 if (!element) throw new Error('The page has no #root.')
+let retry: () => void = () => undefined
+listenForWake(() => retry())
 void start(createRoot(element))
 
 async function start(root: Root): Promise<void> {
+  retry = () => undefined
   root.render(<BoardSkeleton />)
   try {
     const config = await api.config()
@@ -37,6 +41,7 @@ async function start(root: Root): Promise<void> {
       channelPrefix: config.channelPrefix,
     })
     services.connection.start()
+    retry = () => services.connection.wake()
     root.render(
       <StrictMode>
         <QueryClientProvider client={services.client}>
@@ -47,6 +52,7 @@ async function start(root: Root): Promise<void> {
       </StrictMode>,
     )
   } catch (error) {
-    root.render(<BoardError error={error} onRetry={() => void start(root)} />)
+    retry = () => void start(root)
+    root.render(<BoardError error={error} onRetry={retry} />)
   }
 }

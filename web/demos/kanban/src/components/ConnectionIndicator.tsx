@@ -13,7 +13,6 @@ export interface Shown {
   /** Whole seconds until the next attempt. */
   seconds?: number
   retry: boolean
-  old: boolean
 }
 
 /** What to show. A break shorter than `blipMs` still looks connected. dataAt: when the rows were last read. */
@@ -25,22 +24,23 @@ export function show(
 ): Shown {
   const { state, downSince, wasConnected, nextAt } = connection
   const down = downSince === undefined ? 0 : now - downSince
-  const old = state !== 'connected' && down >= blipMs && dataAt > 0 && now - dataAt > oldAfterMs
-  if (state === 'connected') return { look: 'live', text: 'Connected', retry: false, old: false }
-  if (state === 'offline') return { look: 'off', text: 'Offline', retry: false, old }
-  if (state === 'refused') return { look: 'off', text: 'Live updates are off', retry: true, old }
-  if (wasConnected && down < blipMs) return { look: 'live', text: 'Connected', retry: false, old: false }
+  if (state === 'connected' || (state === 'reconnecting' && wasConnected && down < blipMs)) return LIVE
+  const old = down >= blipMs && dataAt > 0 && now - dataAt > oldAfterMs
+  const say = (text: string, whenOld: string) => (old ? `Data may be old · ${whenOld}` : text)
+  if (state === 'offline') return { look: 'off', text: say('Offline', 'offline'), retry: false }
+  if (state === 'refused')
+    return { look: 'off', text: say('Live updates are off', 'live updates are off'), retry: true }
   if (state === 'waiting') {
+    if (wasConnected && down < blipMs) return LIVE
     const seconds = Math.max(1, Math.ceil(((nextAt ?? now) - now) / 1000))
-    return { look: 'wait', text: 'Reconnecting', seconds, retry: true, old }
+    return { look: 'wait', text: say('Reconnecting', 'retrying'), seconds, retry: true }
   }
-  return {
-    look: 'wait',
-    text: wasConnected || connection.attempt > 0 ? 'Reconnecting…' : 'Connecting…',
-    retry: false,
-    old,
-  }
+  const again = wasConnected || connection.attempt > 0
+  const text = again ? say('Reconnecting…', 'reconnecting…') : 'Connecting…'
+  return { look: 'wait', text, retry: false }
 }
+
+const LIVE: Shown = { look: 'live', text: 'Connected', retry: false }
 
 export function ConnectionIndicator({ dataAt }: { dataAt: number }) {
   const { connection, settings } = useServices()
@@ -53,7 +53,6 @@ export function ConnectionIndicator({ dataAt }: { dataAt: number }) {
       <span className="connection-dot" aria-hidden="true" />
       <output className="connection-text">
         {shown.text}
-        {shown.old && <span className="connection-hint"> · data may be old</span>}
         {unsent > 0 && (
           <span className="connection-hint">
             {' '}

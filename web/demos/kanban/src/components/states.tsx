@@ -26,6 +26,12 @@ export function BoardSkeleton() {
   )
 }
 
+/** Refusals that trying again cannot change. */
+const HEADINGS: Record<number, string> = {
+  401: 'Nobody here has that name',
+  403: 'This project is not yours',
+}
+
 export function BoardError({
   error,
   onRetry,
@@ -35,13 +41,14 @@ export function BoardError({
   onRetry: () => void
   busy?: boolean
 }) {
-  const closed = error instanceof ApiError && error.status === 403
+  const status = error instanceof ApiError ? error.status : 0
+  const heading = HEADINGS[status] ?? 'The board could not be loaded'
   const detail = error instanceof ApiError ? error.detail : 'Something unexpected happened.'
   return (
     <div className="message" role="alert">
-      <h2>{closed ? 'This project is not yours' : 'The board could not be loaded'}</h2>
+      <h2>{heading}</h2>
       <p>{detail}</p>
-      {!closed && (
+      {HEADINGS[status] === undefined && (
         <button type="button" className="button primary" onClick={onRetry} disabled={busy}>
           {busy ? 'Trying…' : 'Try again'}
         </button>
