@@ -54,7 +54,7 @@ class Follower:
 
     async def begun(self) -> Follower:
         """Take the gap with which a new capture begins."""
-        assert await self.gap() == Gap("source")
+        assert await self.gap() == Gap("source", first=True)
         return self
 
     def restart(self) -> None:
