@@ -19,10 +19,10 @@ from tidings.sources.sqlite.rows import Recorded
 from tidings.sources.sqlite.shapes import missing_table, read_shape
 from tidings.sources.sqlite.triggers import (
     CHANGES,
+    FIRST_CAPTURE,
     META,
     PREFIX,
     READS,
-    FIRST_CAPTURE,
     RECORD_GAP,
     REPLACED,
     TABLES,
