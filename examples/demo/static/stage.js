@@ -4,11 +4,15 @@
 const LOOK_MS = 2000;
 /** Milliseconds within which a board that is alive answers. A frame without a board (it was loaded while unplugged) does not. */
 const ANSWER_MS = 1500;
+/** Milliseconds for a board to load, and how often it may be tried before somebody has to press a button again. */
+const LOAD_MS = 4000;
+const LOADS = 5;
 
 const byId = (id) => document.getElementById(id);
 const told = byId("told");
 const left = document.querySelector('[data-side="left"]');
 let cablePort;
+let plugged = true;
 let serverThere = true;
 
 const behindCable = () => `${location.protocol}//${location.hostname}:${cablePort}`;
@@ -33,6 +37,7 @@ async function post(path) {
 function follow(state) {
   const moved = cablePort !== state.cable_port;
   cablePort = state.cable_port;
+  plugged = state.plugged;
   if (moved) load("left");
   const button = byId("plug");
   button.setAttribute("aria-pressed", String(!state.plugged));
@@ -46,7 +51,8 @@ function load(side) {
 }
 
 /** A board waits between its tries; tell it that now is a good moment. A frame that does not answer is loaded anew. */
-function wake(side) {
+function wake(side, loads = LOADS) {
+  if (loads === 0 || (side === "left" && !plugged)) return;
   const frame = byId(side);
   const heard = (event) => {
     if (event.source !== frame.contentWindow || event.origin !== origins[side]()) return;
@@ -57,6 +63,7 @@ function wake(side) {
   const timer = setTimeout(() => {
     removeEventListener("message", heard);
     load(side);
+    setTimeout(() => wake(side, loads - 1), LOAD_MS);
   }, ANSWER_MS);
   addEventListener("message", heard);
   frame.contentWindow.postMessage("tidings:wake", origins[side]());

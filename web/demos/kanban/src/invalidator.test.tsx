@@ -1,9 +1,12 @@
 import { act, renderHook, waitFor } from '@testing-library/react'
-import { expect, test, vi } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 
 import { keys } from './keys'
-import { useBoard, useProject } from './queries'
+import { useBoard, useProject, useProjects } from './queries'
 import { bench, gate, json } from './test/fakes'
+
+let cleanUp: () => void = () => undefined
+afterEach(() => cleanUp())
 
 const context = { correlation: 'c' }
 
@@ -63,4 +66,16 @@ test('k24 a read that began before the change is followed by another one', async
   backEnd.project = { ...backEnd.project, name: 'After' }
   slow.open(json({ ...backEnd.project, name: 'Before' }))
   await waitFor(() => expect(result.current.data?.name).toBe('After'))
+})
+
+test('a read that failed while the server was away is begun anew when the connection stands', async () => {
+  const { services, wrapper, backEnd, pusher } = bench()
+  services.client.setDefaultOptions({ queries: { retry: false } })
+  cleanUp = services.connection.start()
+  backEnd.answerWith = () => json({}, 502)
+  const { result } = renderHook(() => useProjects(), { wrapper })
+  await waitFor(() => expect(result.current.isError).toBe(true))
+  backEnd.answerWith = undefined
+  act(() => ['connecting', 'connected'].forEach((state) => pusher.become(state)))
+  await waitFor(() => expect(result.current.isSuccess).toBe(true))
 })

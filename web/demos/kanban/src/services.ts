@@ -70,6 +70,7 @@ export function createServices({
   )
   settleOnRead(queryClient, pending)
   const connection = new ConnectionMonitor(pusher)
+  readFailedAgain(queryClient, connection)
   const broadcasts = new BroadcastLine()
   return {
     api,
@@ -112,6 +113,17 @@ function recovery(
       })
     }
   }
+}
+
+/** A read that failed for good while the server was away is begun anew once the connection stands. */
+function readFailedAgain(client: QueryClient, connection: ConnectionMonitor): void {
+  let before = connection.snapshot().state
+  connection.subscribe(() => {
+    const { state } = connection.snapshot()
+    const stands = state === 'connected' && before !== 'connected'
+    before = state
+    if (stands) void client.refetchQueries({ predicate: (query) => query.state.status === 'error' })
+  })
 }
 
 function settleOnRead(client: QueryClient, pending: PendingStore): void {
