@@ -68,6 +68,7 @@ MEANINGS: Final[Mapping[type[msgspec.Struct], Mapping[str, str]]] = {
         "match": "Which channels: a name, with `*` as wildcard.",
         "require_auth": "Nobody subscribes without a proof: a signature, a token, or a yes of the application.",
         "cache": "The last message is kept and given first to each new subscriber.",
+        "cache_seconds": "For how long that message is given to newcomers.",
         "ephemeral": "Nothing is logged, so nothing can be replayed.",
         "history": "How much the log keeps of each such channel.",
     },

@@ -282,7 +282,7 @@ async def test_a_missing_file_is_refused_and_can_be_made(sqlite: SqliteRig) -> N
     assert dict(await source.open()) == {}
     sqlite.execute(TASKS + "; INSERT INTO tasks VALUES (1, 'a')")
     follower = Follower(source)
-    assert await follower.gap() == ALL
+    assert await follower.gap() == Gap("source", first=True)
 
 
 async def test_a_file_that_is_no_database_is_refused(sqlite: SqliteRig) -> None:

@@ -173,7 +173,7 @@ class Capture:
 
     def _install(self) -> None:
         if not self._tables_are_ours():
-            ours = self._db.run("SELECT 1 FROM sqlite_schema WHERE name = ?", CHANGES)
+            ours = self._triggers() or self._db.run("SELECT 1 FROM sqlite_schema WHERE name = ?", CHANGES)
             self._renew("the record belongs to another file or version" if ours else FIRST_CAPTURE)
         shapes = {table: read_shape(self._db, table) for table in self._tables}
         todo = installation.plan(shapes, self._triggers(), self._states())
