@@ -322,8 +322,11 @@ def _unbound(host: str, port: int, error: OSError) -> str:
 # ── questions that need the parts
 
 
-def check(config: Config, *, sqlite: Driver = "auto") -> list[str]:
-    """Every fault that only the parts can see: addresses, databases, rules against tables. Nothing is changed."""
+def check(config: Config, *, sqlite: Driver = "auto", rows: bool = True) -> list[str]:
+    """Every fault that only the parts can see: addresses, databases, rules against tables. Nothing is changed.
+
+    rows: also those of single rows of the apps table, which at start concern their own app alone.
+    """
     faults = _tried(lambda: make_engine(config.engine_url, lambda app, channel: DEFAULT_OPTIONS))
     named = {table for source in config.sources for table in source.tables}
     strays = _strays(config.rules, named) if all(source.tables for source in config.sources) else []
@@ -340,11 +343,11 @@ def check(config: Config, *, sqlite: Driver = "auto") -> list[str]:
                 fault.replace("rules[1]", f"rules[{number}]", 1) for fault in faults_of_rules([rule], columns)
             ]
     if config.apps_table is not None:
-        faults += _faults_of_table(config)
+        faults += _faults_of_table(config, rows=rows)
     return list(dict.fromkeys(faults))
 
 
-def _faults_of_table(config: Config) -> list[str]:
+def _faults_of_table(config: Config, *, rows: bool) -> list[str]:
     """What is wrong with the table of apps and its rows, read once."""
     settings = config.apps_table
     assert settings is not None, "there is no table of apps"
@@ -353,7 +356,8 @@ def _faults_of_table(config: Config) -> list[str]:
     def read_all() -> None:
         table = AppsTable(sqlite_path("apps_table.url", settings.url), settings.table)
         try:
-            for row in table.changed() or ():
+            found_rows = table.changed() or ()
+            for row in found_rows if rows else ():
                 wrong = _tried(lambda row=row: entry_of(row, config.limits))  # type: ignore[misc]
                 found.extend(f"{settings.table} {row.get('id')!r}: {fault}" for fault in wrong)
         finally:

@@ -11,6 +11,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,9 @@ def listening(
         *arguments,
     ]
     with out.open("w") as file:
-        child = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
+        # What is started in the background of a script ignores interrupts; this child must not inherit that.
+        hears = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        child = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, preexec_fn=hears)
 
     def wait_for(text: str) -> dict[str, object]:
         until = time.monotonic() + SOON

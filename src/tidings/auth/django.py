@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +23,7 @@ from tidings.auth.endpoints import (
     drive,
     drive_async,
     functions_of,
+    is_async,
     wrap,
 )
 from tidings.auth.signing import Auth
@@ -49,7 +49,7 @@ def urls(auth: Auth, *, may: Rules, user: Identify = session_user, prefix: str =
     The views are exempt from CSRF tokens: they change nothing, and a page of another origin cannot read the answer.
     """
     functions = functions_of(user, may)
-    if not any(inspect.iscoroutinefunction(function) for function in functions):
+    if not any(map(is_async, functions)):
         endpoints = Endpoints(auth, user=user, may=may)
         return _patterns(prefix, _sync_view(endpoints.channel), _sync_view(endpoints.user))
     endpoints = Endpoints(auth, user=_awaitable(user), may=wrap(may, _awaitable))
@@ -79,7 +79,8 @@ def _async_view(steps: View) -> Callable[[HttpRequest], Any]:
 
 def _body(request: HttpRequest) -> bytes:
     """The body. One that is announced too long is not read: a text of that length is refused for it."""
-    if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_FORM:
+    announced = str(request.META.get("CONTENT_LENGTH") or "0")
+    if not announced.isdecimal() or int(announced[:10]) > MAX_FORM:
         return bytes(MAX_FORM + 1)
     body: bytes = request.body
     return body
@@ -91,7 +92,7 @@ def _response(answer: Answer) -> HttpResponse:
 
 def _awaitable(function: Callable[..., Any]) -> Callable[..., Any]:
     """A plain function may ask the database, which Django allows in a thread alone."""
-    if inspect.iscoroutinefunction(function):
+    if is_async(function):
         return function
     wrapped: Callable[..., Any] = sync_to_async(function)
     return wrapped

@@ -8,7 +8,8 @@ sent the answers; each framework drives it as it waits.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+import inspect
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -93,7 +94,8 @@ class Endpoints:
         except Refusal as refusal:
             return _refused(refusal)
         verdict = (yield self._ask(user, channel)) if is_signed(channel) else False
-        if verdict is None or verdict is False:
+        # Only a plain yes opens: a count, a list or something still to be awaited is a mistake in the rule, not a yes.
+        if verdict is not True and not isinstance(verdict, MemberInfo):
             return FORBIDDEN
         return _answer(lambda: self._sign(user, verdict, socket, channel))
 
@@ -153,6 +155,9 @@ def drive(steps: Steps) -> Answer:
     try:
         given = next(steps)
         while True:
+            if isinstance(given, Coroutine):
+                given.close()
+                raise TypeError("a rule gave a coroutine: declare it with `async def`, so that it is awaited")
             given = steps.send(given)
     except StopIteration as end:
         answer: Answer = end.value
@@ -164,7 +169,11 @@ async def drive_async(steps: Steps) -> Answer:
     try:
         given = next(steps)
         while True:
-            given = steps.send(await given if isinstance(given, Awaitable) else given)
+            while isinstance(
+                given, Awaitable
+            ):  # a function that gives another's coroutine is awaited to its end
+                given = await given
+            given = steps.send(given)
     except StopIteration as end:
         answer: Answer = end.value
         return answer
@@ -215,3 +224,8 @@ def _answer(sign: Callable[[], dict[str, str]]) -> Answer:
 def _refused(refusal: Refusal) -> Answer:
     text = refusal.text.encode(errors="replace")
     return Answer(refusal.reason.status, text, "text/plain; charset=utf-8")
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """True for what must be awaited: an `async def`, or an object whose call is one."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)

@@ -42,8 +42,8 @@ class Auth:
         encryption_master_key: bytes | str | None = None,
         older: Sequence[tuple[str, str]] = (),
     ) -> None:
-        self._pairs = dict([(key, secret), *older])
-        for name, value in self._pairs.items():
+        self._pairs = {**dict(older), key: secret}  # the newest secret of a key counts
+        for name, value in [*older, (key, secret)]:
             if not name or ":" in name or not value:
                 raise ConfigError("an app's key is a text without colon, and its secret is not empty")
         self.key = key

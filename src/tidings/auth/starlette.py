@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -12,7 +11,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
-from tidings.auth.endpoints import HEADERS, MAX_FORM, Endpoints, Identify, Rules, Steps, drive_async, wrap
+from tidings.auth.endpoints import (
+    HEADERS,
+    MAX_FORM,
+    Endpoints,
+    Identify,
+    Rules,
+    Steps,
+    drive_async,
+    is_async,
+    wrap,
+)
 from tidings.auth.signing import Auth
 
 
@@ -65,6 +74,6 @@ def _replay(body: bytes) -> Callable[[], Awaitable[MutableMapping[str, Any]]]:
 
 def _awaitable(function: Callable[..., Any]) -> Callable[..., Any]:
     """A plain function may wait for a database, so it is kept off the event loop."""
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
+    if is_async(function):
         return function
     return functools.partial(run_in_threadpool, function)

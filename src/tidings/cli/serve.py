@@ -33,7 +33,7 @@ def serve(
     ```
     """
     loaded = (flags or ServerFlags()).load()
-    if faults := check_parts(loaded.config, sqlite="apsw"):
+    if faults := check_parts(loaded.config, sqlite="apsw", rows=False):
         raise Faults(faults)
     sockets = claim(loaded.config.server)
     with closing_all(sockets):  # nothing is made before it is sure that the server can be

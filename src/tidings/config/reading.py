@@ -105,7 +105,8 @@ class Reader:
 
     def _fault(self, at: str, given: Any, why: str) -> object:
         told = ""
-        if given is not None and at.rpartition(".")[2] not in SECRET_NAMES:
+        # A whole table or list is never shown: it may hold a secret further in.
+        if isinstance(given, str | int | float) and at.rpartition(".")[2] not in SECRET_NAMES:
             shown = repr(given)
             told = f": {shown if len(shown) <= _LONGEST_SHOWN else shown[:_LONGEST_SHOWN] + '…'}"
         self.faults.append(f"{at}{told}{self._where(at)}: {why}")

@@ -64,7 +64,7 @@ def _value(name: str, value: Any, faults: list[str]) -> Any:
     elif name in JSON_COLUMNS | {"origins"} and isinstance(value, str):
         try:
             return msgspec.json.decode(value)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             faults.append(f"{name}: not JSON: {error}")
     return value
 

@@ -149,11 +149,14 @@ class Authorizer:
                 # The application's own fault is not the client's: it may ask again, and nobody else is disturbed.
                 log.exception("hook_failed", extra={"channel": channel})
                 raise Refusal("unavailable", detail="the application could not decide") from error
-            if answer is None or answer is False:
-                raise Refusal("forbidden", field="channel", detail=f"the application refuses {channel}")
             if isinstance(answer, Grant):
                 return answer
-            return Grant(user=None if answer is True else UserId(str(answer)))
+            if answer is True:
+                return Grant()
+            if isinstance(answer, str) and answer:
+                return Grant(user=UserId(answer))
+            # Nothing else is a yes: a count of 0 or an empty list is no user, and must not become one.
+            raise Refusal("forbidden", field="channel", detail=f"the application refuses {channel}")
         return None
 
 

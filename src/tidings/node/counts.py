@@ -45,8 +45,10 @@ class Counts:
 
     def changed(self, app: App, channel: ChannelName, before: int, after: int) -> None:
         """A subscriber came or went. Costs next to nothing where nobody wants to know."""
-        if not (self._node.observed or app.settings.subscription_count):
+        if not (self._node.observed or app.settings.subscription_count or self._told):
             return
+        if not after:
+            self._told.pop((app.id, channel), None)  # also where telling has been switched off meanwhile
         options = app.options(channel)
         if options.owner is not None:  # a channel of one user: who is signed in is nobody else's matter
             return

@@ -106,7 +106,10 @@ class Keeper:
         self._confirming = False
         for session in list(self._node.holding):
             if session.resume is not None:
-                self._ask_for_proof(session, session.resume)
+                try:
+                    self._ask_for_proof(session, session.resume)
+                except Exception:  # one session's fault is not the others'
+                    log.exception("proof_failed")
 
     def _ask_for_proof(self, session: Session, resume: Resume) -> None:
         session.app.hub.flush()  # a ping proves only what was written before it

@@ -145,6 +145,8 @@ class Node:
         """Take an app out and end its clients; its log stays. Raises KeyError."""
         app = self.apps.remove(app_id)
         self.metrics.forget_app(app_id)
+        for woken in self.polls:  # those of the app find that it is gone, the others wait on
+            woken.set()
         await self._end_all(app, Disconnect("app_gone"))
 
     async def _end_all(self, app: App, disconnect: Disconnect) -> None:
@@ -193,11 +195,13 @@ class Node:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for pump in self._pumps:
-            await pump.source.close()
-        for companion in reversed(self._companions):
-            await companion.stop()
-        await self.engine.close()
+        sources = [pump.source.close for pump in self._pumps]
+        companions = [companion.stop for companion in reversed(self._companions)]
+        for end in (*sources, *companions, self.engine.close):
+            try:
+                await end()
+            except Exception:  # what cannot be closed must not keep the others open, the log least of all
+                log.exception("close_failed")
 
     def ready(self) -> tuple[bool, dict[str, Any]]:
         """Whether this node hears its log and its sources are in step; and the particulars (for /readyz)."""

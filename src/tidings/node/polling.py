@@ -42,7 +42,8 @@ async def poll(node: Node, app: App, channels: tuple[ChannelName, ...], after: P
             woken.clear()
             page = await node.engine.broker.read(app.id, channels, after)
             left = deadline - node.clock()
-            if page.messages or page.resets or left <= 0 or node.draining:
+            over = node.draining or node.apps.get(app.id) is not app  # sent away, like any other client
+            if page.messages or page.resets or left <= 0 or over:
                 return page
             try:
                 async with asyncio.timeout(left):

@@ -47,14 +47,20 @@ class Follower:
         self._known: dict[AppId, AppSettings] = {}
         self._trouble: str | None = None
         self._thread = ThreadPoolExecutor(1, "apps-table")
+        self._stopped = False
 
     async def start(self) -> None:
         """Take the apps in, then follow. Raises SourceError when the table cannot be read at all."""
+        if self._stopped:  # a second start, after one that failed
+            self._thread, self._stopped = ThreadPoolExecutor(1, "apps-table"), False
         await self.look()
         self._node.spawn(self._follow())
 
     async def stop(self) -> None:
         """Close the table. The node has cancelled the following."""
+        if self._stopped:
+            return
+        self._stopped = True
         await asyncio.get_running_loop().run_in_executor(self._thread, self._table.close)
         self._thread.shutdown()
 
@@ -71,6 +77,9 @@ class Follower:
                 await self.look()
             except SourceError as error:
                 self._troubled(str(error))
+            except Exception as error:  # a fault of ours in one look must not end the following for good
+                log.exception("apps_table_look_failed")
+                self._troubled(f"{type(error).__name__}: {error}")
             else:
                 self._troubled(None)
 
@@ -98,7 +107,10 @@ class Follower:
         self._troubled(None)
 
     async def _put(self, changed: Mapping[AppId, AppSettings]) -> dict[AppId, str]:
-        """Put apps in; returns those that could not be. A key may pass from one app to another in one reading."""
+        """Put apps in; returns those that could not be. A key may pass from one app to another in one reading.
+
+        Not in a circle: two apps that exchange their keys both stay as they were, and are told as faulty.
+        """
         waiting = dict(changed)
         while True:
             before, faults = len(waiting), dict[AppId, str]()

@@ -30,7 +30,7 @@ class AppsTable:
         self._table = table
         self._driver = driver
         self._db: Database | None = None
-        self._file: tuple[int, int] | None = None
+        self._file: tuple[int, ...] | None = None
         self._seen: Any = None
 
     def changed(self) -> list[Row] | None:
@@ -49,10 +49,12 @@ class AppsTable:
 
     def _changed(self) -> list[Row] | None:
         stat = os.stat(self._path)
-        if self._db is None or self._file != (stat.st_dev, stat.st_ino):  # another file has taken its place
+        # Another file has taken its place, or was copied over it, which SQLite's own counter may not show.
+        file = (stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        if self._db is None or self._file != file:
             self.close()
             self._db = Database(self._path, create=False, busy_ms=BUSY_MS, driver=self._driver)
-            self._file = (stat.st_dev, stat.st_ino)
+            self._file = file
             self._db.run("PRAGMA query_only = 1")
         # Asked before reading: a commit in between is then read twice, never missed.
         version = self._db.run("PRAGMA data_version")[0][0]
@@ -68,16 +70,29 @@ class AppsTable:
             raise SourceError(
                 f"{self._path} has no table {self._table}; docs/how-to/several-apps.md has its CREATE TABLE"
             )
-        named = ", ".join(_quoted(name) for name in columns)
+        # Text as bytes: one row that is not UTF-8 must not make the others unreadable.
+        named = ", ".join(
+            f"CASE typeof({c}) WHEN 'text' THEN CAST({c} AS BLOB) ELSE {c} END" for c in map(_quoted, columns)
+        )
         found = db.run(f"SELECT {named} FROM {_quoted(self._table)} LIMIT {MAX_APPS + 1}")
         if len(found) > MAX_APPS:
             raise SourceError(f"table {self._table} has more than {MAX_APPS} rows; spread them over servers")
-        return [dict(zip(columns, row, strict=True)) for row in found]
+        return [dict(zip(columns, map(_text, row), strict=True)) for row in found]
 
     def _told(self, error: Exception) -> str:
         if isinstance(error, FileNotFoundError):
             return f"there is no database {self._path}; correct apps_table.url, or create it first"
         return f"{self._path} cannot be read: {error}"
+
+
+def _text(value: Any) -> Any:
+    """What was text as text again. What is none stays bytes, which is a fault of that row."""
+    if not isinstance(value, bytes):
+        return value
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value
 
 
 def _quoted(name: str) -> str:

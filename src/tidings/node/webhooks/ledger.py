@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import msgspec
 from prometheus_client import Counter
 
-from tidings.errors import EngineUnavailable
+from tidings.errors import EngineError
 from tidings.node.webhooks.hold import Subject, decode_subject, encode_subject
 from tidings.node.webhooks.letters import (
     DEAD,
@@ -88,16 +88,24 @@ class Ledger:
             changes, self._changes = self._changes, {}
             try:
                 await self._store.write(changes)
-            except EngineUnavailable as error:
+            except EngineError as error:
                 self._failures.inc()
                 if not self._refused:
                     log.error("webhooks_not_kept", extra={"error": str(error)})
                 self._refused = True
-                newer, self._changes = self._changes, changes
-                for key, value in newer.items():
-                    self._change(key, value)
+                self._take_back(changes)
+            except (
+                BaseException
+            ):  # cancelled, or a fault of ours: writing again what was written does no harm
+                self._take_back(changes)
+                raise
             else:
                 self._refused = False
+
+    def _take_back(self, changes: dict[str, bytes | None]) -> None:
+        newer, self._changes = self._changes, changes
+        for key, value in newer.items():
+            self._change(key, value)
 
     async def close(self) -> None:
         """Close the store."""

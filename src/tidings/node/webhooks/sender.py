@@ -217,8 +217,8 @@ class Sender:
         if len(self._pools) < MAX_POOLS:
             return
         for address, pool in list(self._pools.items()):
-            if len(self._pools) >= MAX_POOLS and not pool.busy:
-                del self._pools[address]
+            if len(self._pools) >= MAX_POOLS and not pool.busy and self._pools.get(address) is pool:
+                del self._pools[address]  # before waiting: others may do the same meanwhile
                 await pool.transport.aclose()
 
 

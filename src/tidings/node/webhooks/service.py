@@ -92,6 +92,7 @@ class Webhooks:
         self._task: asyncio.Task[None] | None = None
         self._sending: set[asyncio.Task[None]] = set()
         self._stopping = False
+        self._restored = False
         self._failing: dict[
             Address, bool
         ] = {}  # receivers that failed last; whether something was given up since
@@ -104,7 +105,11 @@ class Webhooks:
 
     async def start(self) -> None:
         """Take over what was not delivered before, and begin. Raises EngineError when the store cannot be used."""
-        self._restore(await self._ledger.load())
+        self._stopping = False
+        kept = await self._ledger.load()
+        if not self._restored:  # a second start, after one that failed, has them in memory
+            self._restore(kept)
+            self._restored = True
         self._sender = self._make_sender()
         self._task = asyncio.ensure_future(self._run())
 

@@ -65,7 +65,8 @@ async def publish_event(call: Call) -> Response:
     body = (
         {} if event.info is None else {"channels": {name: await _info(call, name, wanted) for name in names}}
     )
-    return json_response(body, headers={"tidings-position": str(positions[-1])} if positions else None)
+    kept = [position for position in positions if position is not None]
+    return json_response(body, headers={"tidings-position": str(kept[-1])} if kept else None)
 
 
 async def publish_batch(call: Call) -> Response:
