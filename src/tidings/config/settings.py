@@ -52,7 +52,7 @@ class ServerSettings(_Table, frozen=True):
     allowed_hosts: tuple[str, ...] = ()
     """Names that the `Host` header may hold, `*` as wildcard; empty: any."""
     path_prefix: str = ""
-    """The path that a proxy in front cuts off, such as `/live`; signatures are over the whole path."""
+    """The path in front of ours, such as `/live`, cut off by a proxy or not; signatures are over the whole path."""
     log_format: Literal["auto", "console", "json"] = "auto"
     """How the server writes its own log on standard error; `auto`: console on a terminal, else JSON."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

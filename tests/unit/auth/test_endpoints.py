@@ -138,3 +138,20 @@ def test_functions_can_be_wrapped_and_listed() -> None:
     assert functions_of(user, {"a": may, "b": may}) == (user, may, may)
     assert wrap(may, lambda function: user) is user
     assert wrap({"a": may}, lambda function: user) == {"a": user}
+
+
+@pytest.mark.parametrize("verdict", [0, 1, "", "yes", [], [1], {}, object(), None, False])
+def test_only_a_plain_yes_or_a_member_opens(verdict: object) -> None:
+    may = {"private-{name}": lambda user, channel, name: verdict}
+    assert ask("ada", form("private-x"), may).status == 403
+
+
+async def test_a_plain_function_that_gives_a_coroutine_is_awaited_to_its_end() -> None:
+    async def deny(user: User) -> bool:
+        return False
+
+    may = {"private-{name}": lambda user, channel, name: deny(user)}
+    steps = endpoints(may).channel("ada", FORM, form("private-x"))
+    assert (await drive_async(steps)).status == 403
+    with pytest.raises(TypeError, match="async def"):
+        ask("ada", form("private-x"), may)

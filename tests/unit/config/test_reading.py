@@ -101,3 +101,9 @@ def test_an_unknown_setting_spoils_nothing_and_a_wrong_value_spoils_its_table() 
     assert len(reader.faults) == 2
     assert broken == {"apps"}
     assert (config.server.port, config.limits.batch, config.apps) == (9000, 3, ())
+
+
+def test_a_table_in_the_wrong_place_is_not_shown_since_it_may_hold_a_secret() -> None:
+    told = faults({"apps": [{"id": "1", "keys": {"key": "x", "secret": "TOPSECRET"}}]})
+    assert told
+    assert "TOPSECRET" not in "\n".join(told)

@@ -133,3 +133,17 @@ async def test_presence_needs_a_user(app: App) -> None:
     granted = await grant(app, "presence-x", authorizer, identity)
     assert granted.member is not None
     assert granted.member.user == "ada"
+
+
+@pytest.mark.parametrize("answer", [0, 1, "", [], [1], {}, 1.5])
+async def test_a_hook_that_answers_anything_but_yes_a_name_or_a_grant_refuses(
+    app: App, answer: object
+) -> None:
+    async def odd(visitor: Visitor, room: str) -> object:
+        return answer
+
+    authorizer = Authorizer()
+    authorizer.add_hook("private-{room}", odd)
+    with pytest.raises(Refusal) as refused:
+        await grant(app, "private-x", authorizer)
+    assert refused.value.name == "forbidden"

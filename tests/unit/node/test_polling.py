@@ -83,3 +83,13 @@ async def test_private_channels_need_a_proof_here_too() -> None:
         connect(node)
         with pytest.raises(Refusal, match="proof"):
             await node.poll(node.apps.default, Visitor(), [ChannelName("private-x")], None, 0)
+
+
+async def test_a_poll_of_an_app_that_is_removed_ends() -> None:
+    async with running() as node:
+        cursor = await publish(node, 1)
+        waiting = asyncio.create_task(node.poll(node.apps.default, Visitor(), [A], cursor, 60))
+        await asyncio.sleep(0)
+        await node.remove_app(node.apps.default.id)
+        async with asyncio.timeout(10):
+            assert (await waiting).messages == ()

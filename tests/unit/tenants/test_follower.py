@@ -200,3 +200,33 @@ def test_an_id_that_stands_twice_is_told() -> None:
     wanted, faults = settings_of([row, row], read, frozenset())
     assert list(wanted) == ["2"]
     assert "twice" in faults[AppId("2")]
+
+
+async def test_deep_json_and_odd_bytes_in_a_row_are_faults_of_that_row(
+    node: Node, rows: Rows, follower: Follower
+) -> None:
+    rows.put("1", limits="[" * 30_000)
+    rows.put("2", secret=b"\xff")
+    rows.put("3")
+    await follower.look()
+    assert ids(node) == ["1001", "3"]
+
+
+async def test_following_goes_on_after_a_fault_of_ours(
+    node: Node, rows: Rows, follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "_poll", 0.001)
+    looks = iter([RuntimeError("ours"), None])
+
+    async def look() -> None:
+        if (error := next(looks, None)) is not None:
+            raise error
+        await Follower.look(follower)
+
+    monkeypatch.setattr(follower, "look", look)
+    following = asyncio.create_task(follower._follow())
+    rows.put("7")
+    async with asyncio.timeout(10):
+        while "7" not in ids(node):
+            await asyncio.sleep(0.001)
+    following.cancel()

@@ -82,3 +82,12 @@ def test_any_name_of_a_table_is_a_name(tmp_path: Path) -> None:
     table = AppsTable(str(path), 'a "b"; --', driver="sqlite3")
     assert table.changed() == []
     table.close()
+
+
+def test_a_row_that_is_no_text_leaves_the_others_readable(table: AppsTable, path: Path) -> None:
+    insert(path, "1", "a")
+    insert(path, "2", "b")
+    run(path, "UPDATE tidings_apps SET key = CAST(x'ff' AS TEXT) WHERE id = '1'")
+    rows = table.changed()
+    assert rows is not None
+    assert {row["id"]: row["key"] for row in rows} == {"1": b"\xff", "2": "b"}
