@@ -169,7 +169,7 @@ class CursorStore(Protocol):
     """
 
     def hold(self, app: AppId, client: ClientId, held: Held) -> None:
-        """Note a cursor. Written within about a second, with the next commit if there is one sooner."""
+        """Note a cursor. Written within about a second."""
         ...
 
     async def settle(self) -> None:

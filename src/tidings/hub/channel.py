@@ -29,7 +29,7 @@ class ChannelOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     require_auth: nobody subscribes without a proof. presence: members are known. client_events: members may send
     `client-` events. cache: the last message is kept and given first to each new subscriber. ephemeral: nothing is
-    logged and, under pressure, the newest wins. owner: the user whose signed-in connections alone may subscribe; an
+    logged, so nothing can be replayed. owner: the user whose signed-in connections alone may subscribe; an
     empty text for nobody at all. cache_seconds: the age above which a kept message is no longer given.
     """
 

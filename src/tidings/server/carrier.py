@@ -6,6 +6,7 @@ timer runs; what an idle connection costs is this object, the transport and the 
 
 from __future__ import annotations
 
+import abc
 import asyncio
 import enum
 from collections.abc import Callable
@@ -38,7 +39,7 @@ def drop(data: bytes) -> None:
     """Where writes go after the end."""
 
 
-class Carrier(asyncio.Protocol):
+class Carrier(asyncio.Protocol, abc.ABC):
     """Carries one session. `node.Transport` by shape.
 
     connections: uvicorn's own set, by which it waits for connections at its end.
@@ -101,9 +102,9 @@ class Carrier(asyncio.Protocol):
 
     # ── the end
 
+    @abc.abstractmethod
     def say_end(self, disconnect: Disconnect) -> None:
         """Write the transport's own last word."""
-        raise NotImplementedError
 
     def silence(self) -> None:
         """From here on nothing that the hub or the session says is written."""
