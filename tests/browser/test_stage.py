@@ -162,6 +162,9 @@ def test_on_a_small_screen_the_first_column_stands_at_the_edge(
     for side in ("#left", "#right"):
         board = page.frame_locator(side)
         connected(board)
+        expect(card(board, "Fix homepage")).to_be_visible(
+            timeout=LIMIT
+        )  # the columns, not their skeleton, which goes
         edge, column = page.locator(side).bounding_box(), board.locator(".column").first.bounding_box()
         assert edge is not None
         assert column is not None
