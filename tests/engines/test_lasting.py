@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.engines.harness import APP, NEWS, SPORT, Kit, offset, opened
+from tidings.changes import Checkpoint, Progress
 from tidings.engines.base import Held
 from tidings.hub.channel import ChannelOptions, Retention
 from tidings.ids import ClientId
@@ -48,3 +49,13 @@ async def test_held_cursors_outlive_a_restart(kit: Kit) -> None:
         before.engine.cursors.hold(APP, ClientId("c"), held)
     async with opened(kit.make()) as after:
         assert await after.engine.cursors.held(APP, ClientId("c")) == (held if kit.lasting else None)
+
+
+async def test_progress_outlives_a_restart(kit: Kit) -> None:
+    progress = Progress(source="db", generation="g", checkpoint=Checkpoint(2**63 - 1, 7))
+    async with opened(kit.make()) as before:
+        await before.engine.broker.publish(APP, [], progress=progress)
+    async with opened(kit.make()) as after:
+        assert await after.engine.broker.progress(APP, "db") == (progress if kit.lasting else None)
+        again = await after.engine.broker.publish(APP, [], progress=progress)
+        assert again.repeated == kit.lasting

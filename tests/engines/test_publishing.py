@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests.engines.harness import APP, NEWS, OTHER, SPORT, Bench, Heard, Kit, message, offset, opened
+from tidings.changes import Checkpoint, Progress
 from tidings.engines.base import MAX_KEY_LENGTH, DeclaredGap, Engine
 from tidings.errors import EngineUnavailable, Refusal
 from tidings.ids import AppId, ChannelName, SessionId, UserId
@@ -191,3 +192,41 @@ async def test_publishes_under_way_while_closing_are_answered_truly(kit: Kit) ->
     answers = await asyncio.gather(*tasks, return_exceptions=True)
     kept = [answer for answer in answers if not isinstance(answer, BaseException)]
     assert len(kept) == len(heard.messages())
+
+
+def progress(value: int, part: int = 0, *, source: str = "db", generation: str = "g") -> Progress:
+    return Progress(source=source, generation=generation, checkpoint=Checkpoint(value, part))
+
+
+async def test_progress_is_kept_with_its_messages_and_what_it_covers_stores_nothing(bench: Bench) -> None:
+    broker = bench.engine.broker
+    assert await broker.progress(APP, "db") is None
+    await broker.publish(APP, [message(NEWS)], progress=progress(5, 2))
+    for covered in (progress(5, 2), progress(5, 1), progress(4, 9)):
+        again = await broker.publish(APP, [message(NEWS)], progress=covered)
+        assert (again.repeated, again.positions) == (True, ())
+    assert await broker.progress(APP, "db") == progress(5, 2)
+    after = await broker.publish(APP, [message(NEWS)], progress=progress(5, 3))
+    assert not after.repeated
+    assert len(bench.heard.messages()) == 2
+
+
+async def test_progress_alone_is_kept_and_told_to_nobody(bench: Bench) -> None:
+    broker = bench.engine.broker
+    head = broker.head(APP)
+    assert not (await broker.publish(APP, [], progress=progress(5))).repeated
+    assert await broker.progress(APP, "db") == progress(5)
+    assert (broker.head(APP), bench.heard.messages()) == (head, [])
+
+
+async def test_sources_and_generations_do_not_cover_one_another(bench: Bench) -> None:
+    broker = bench.engine.broker
+    await broker.publish(APP, [message(NEWS)], progress=progress(5))
+    for other in (progress(1, source="other"), progress(1, generation="h")):
+        assert not (await broker.publish(APP, [message(NEWS)], progress=other)).repeated
+    assert await broker.progress(APP, "db") == progress(1, generation="h")
+
+
+async def test_a_publish_of_nothing_at_all_is_an_error_of_the_caller(bench: Bench) -> None:
+    with pytest.raises(ValueError, match="at least one message"):
+        await bench.engine.broker.publish(APP, [])

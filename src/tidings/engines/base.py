@@ -8,7 +8,8 @@ An engine keeps one log per app. Its promise, checked by one shared suite (`test
    What it gets, `read` can read.
 4. A cursor below a channel's floor, from another epoch or ahead of the log, is told in `Page.resets`. Never a part
    called whole.
-5. A repeated idempotency key stores nothing and returns the first positions.
+5. A repeated idempotency key stores nothing and returns the first positions. A source's progress is kept in one step
+   with its messages; what it covers already stores nothing.
 6. A page, and `head`, never reach beyond what this node's listener was told. What comes later, the listener gets; so
    a reader that joins history to live messages sees each exactly once.
 """
@@ -20,6 +21,7 @@ from typing import Protocol
 
 import msgspec
 
+from tidings.changes import Progress
 from tidings.hub.channel import ChannelOptions
 from tidings.ids import AppId, ChannelName, ClientId, SessionId, UserId
 from tidings.messages import Message, Position
@@ -40,7 +42,8 @@ PAGE_BYTES = 1 << 20
 
 
 class Published(msgspec.Struct, frozen=True):
-    """The receipt of a publish: a position for each message, in order. `repeated` when the key was known."""
+    """The receipt of a publish: a position for each message, in order. `repeated` when the key was known, or when the
+    progress was covered already: then there are no positions."""
 
     positions: tuple[Position, ...]
     repeated: bool = False
@@ -95,11 +98,20 @@ class Broker(Protocol):
         """Set who is told of new messages. Called once, before `open`."""
         ...
 
-    async def publish(self, app: AppId, messages: Sequence[Message], *, key: str | None = None) -> Published:
+    async def publish(
+        self,
+        app: AppId,
+        messages: Sequence[Message],
+        *,
+        key: str | None = None,
+        progress: Progress | None = None,
+    ) -> Published:
         """Append messages as one step: all or none, with neighbouring offsets.
 
-        messages: without position. An empty sequence is an error of the caller.
+        messages: without position. An empty sequence without progress is an error of the caller.
         key: the same key within `KEY_WINDOW` stores nothing and returns the first receipt.
+        progress: how far the source of these messages is with them; kept in the same step, for as long as the log.
+        What the last progress of this source covers stores nothing.
 
         Raises Refusal `key_reused` when the key was used for other messages (channel, event, data are compared),
         EngineUnavailable when the log cannot be written now; then nothing was stored, or at most once if the
@@ -129,6 +141,10 @@ class Broker(Protocol):
 
     async def latest(self, app: AppId, channel: ChannelName) -> Message | None:
         """The last message of a latest-value channel, also when history no longer holds it."""
+        ...
+
+    async def progress(self, app: AppId, source: str) -> Progress | None:
+        """How far a source has come; None when it never wrote to this log. Raises EngineUnavailable."""
         ...
 
     async def declare_gap(self, app: AppId, pattern: str, reason: str) -> Position:

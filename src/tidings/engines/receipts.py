@@ -1,4 +1,4 @@
-"""Idempotency keys: how a repeat is told from a reuse, and what a repeat is answered. Pure; storing is the engine's."""
+"""What makes a publish a repeat: idempotency keys and the progress of sources. Pure; storing is the engine's."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from tidings.changes import Progress
 from tidings.engines.base import MAX_KEY_LENGTH, Published
 from tidings.errors import Refusal
 from tidings.messages import Message, Position
@@ -27,6 +28,17 @@ def check_key(key: str | None) -> None:
     """Raise Refusal `bad_key` for a key that must not be stored: not 1 to 128 printable ASCII characters."""
     if key is not None and not (0 < len(key) <= MAX_KEY_LENGTH and key.isascii() and key.isprintable()):
         raise Refusal("bad_key", field="key", limit=MAX_KEY_LENGTH)
+
+
+def check_content(messages: Sequence[Message], progress: Progress | None) -> None:
+    """Raise ValueError for a publish that would store nothing at all."""
+    if not messages and progress is None:
+        raise ValueError("a publish needs at least one message, or progress")
+
+
+def is_covered(progress: Progress, last: Progress | None) -> bool:
+    """True when what a source tells is in the log already, by the last progress that was kept there."""
+    return last is not None and last.covers(progress)
 
 
 class Receipt(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from itertools import islice
 
 from msgspec.structs import replace
 
+from tidings.changes import Progress
 from tidings.engines.base import (
     KEY_WINDOW,
     PAGE_BYTES,
@@ -22,7 +23,7 @@ from tidings.engines.base import (
 )
 from tidings.engines.memory.shelf import Shelf
 from tidings.engines.pages import Gap, add_gap, fill, quick_page, reset_reason
-from tidings.engines.receipts import Receipt, check_key, digest
+from tidings.engines.receipts import Receipt, check_content, check_key, digest, is_covered
 from tidings.errors import RESET_REASONS, EngineUnavailable
 from tidings.ids import AppId, ChannelName, new_epoch
 from tidings.messages import Message, Position
@@ -49,6 +50,7 @@ class _AppLog:
         self.shelves: OrderedDict[ChannelName, Shelf] = OrderedDict()
         self.receipts: OrderedDict[str, tuple[float, Receipt]] = OrderedDict()
         self.gaps: list[Gap] = []
+        self.progress: dict[str, Progress] = {}
 
     def forget(self) -> None:
         while len(self.shelves) > CHANNELS_MAX:
@@ -81,21 +83,32 @@ class MemoryLog:
         """Set who is told."""
         self._listener = listener
 
-    async def publish(self, app: AppId, messages: Sequence[Message], *, key: str | None = None) -> Published:
+    async def publish(
+        self,
+        app: AppId,
+        messages: Sequence[Message],
+        *,
+        key: str | None = None,
+        progress: Progress | None = None,
+    ) -> Published:
         """Append, tell, answer. Raises Refusal `key_reused` or `bad_key`, EngineUnavailable after closing."""
         self._check_open()
         check_key(key)
-        if not messages:
-            raise ValueError("a publish needs at least one message")
+        check_content(messages, progress)
         log, now = self._app(app), self._clock()
         log.prune(now)
         known = None if key is None else log.receipts.get(key)
         if known is not None:
             return known[1].answer(digest(messages), self.epoch)
+        if progress is not None:
+            if is_covered(progress, log.progress.get(progress.source)):
+                return Published((), repeated=True)
+            log.progress[progress.source] = progress
         stored = self._append(app, log, messages, int(now * 1000))
         if key is not None:
             log.receipts[key] = now, Receipt(digest(messages), log.last - len(stored) + 1, len(stored))
-        self._tell(app, stored)
+        if stored:
+            self._tell(app, stored)
         return Published(tuple([message.position for message in stored if message.position is not None]))
 
     def relay(self, app: AppId, message: Message) -> None:
@@ -132,6 +145,11 @@ class MemoryLog:
             return None
         shelf.trim(int(self._clock() * 1000))
         return shelf.latest
+
+    async def progress(self, app: AppId, source: str) -> Progress | None:
+        """How far a source has come."""
+        log = self._apps.get(app)
+        return None if log is None else log.progress.get(source)
 
     async def declare_gap(self, app: AppId, pattern: str, reason: str) -> Position:
         """State a gap. Raises ValueError for a reason that is not one of `RESET_REASONS`."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from tidings.changes import Progress
 from tidings.engines.base import DeclaredGap, Held, Published
 from tidings.ids import AppId, ClientId
 from tidings.messages import Message, Position
@@ -23,6 +24,7 @@ class Append(msgspec.Struct, eq=False, gc=False):
     key: str | None
     size: int
     future: asyncio.Future[Any]
+    progress: Progress | None = None
 
 
 class Declare(msgspec.Struct, eq=False, gc=False):

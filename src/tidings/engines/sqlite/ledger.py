@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import apsw
 import msgspec
 
+from tidings.changes import Checkpoint, Progress
 from tidings.engines.base import OptionsOf
 from tidings.engines.pages import Gap
 from tidings.engines.retention import SLACK_SHARE, Mark, due, is_over
@@ -21,13 +22,15 @@ CHANNELS_CACHED = 50_000
 
 
 class AppRow(msgspec.Struct, eq=False):
-    """An app's row. last: its newest offset. floor: the newest one of any channel that was forgotten."""
+    """An app's row. last: its newest offset. floor: the newest one of any channel that was forgotten. progress: by
+    source."""
 
     id: int
     name: AppId
     last: int
     floor: int
     gaps: list[Gap]
+    progress: dict[str, Progress] = {}
 
 
 class ChannelRow(msgspec.Struct, eq=False):
@@ -106,7 +109,14 @@ class Ledger:
         gaps = self._connection.execute(
             "SELECT offset, pattern, reason FROM gaps WHERE app = ? ORDER BY offset", (found[0],)
         )
-        return AppRow(found[0], name, found[1], found[2], [Gap(*row) for row in gaps])
+        kept = self._connection.execute(
+            "SELECT source, generation, value, part FROM progress WHERE app = ?", (found[0],)
+        )
+        progress = {
+            row[0]: Progress(source=row[0], generation=row[1], checkpoint=Checkpoint(*row[2:]))
+            for row in kept
+        }
+        return AppRow(found[0], name, found[1], found[2], [Gap(*row) for row in gaps], progress)
 
     def _load_channel(self, app: AppRow, name: ChannelName, now: int) -> ChannelRow:
         options = self._options(app.name, name)

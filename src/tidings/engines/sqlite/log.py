@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from tidings.changes import Progress
 from tidings.engines.base import (
     PAGE_BYTES,
     PAGE_MESSAGES,
@@ -20,11 +21,19 @@ from tidings.engines.base import (
     Published,
 )
 from tidings.engines.pages import quick_page
-from tidings.engines.receipts import check_key
+from tidings.engines.receipts import check_content, check_key
 from tidings.engines.sqlite.faults import Fault
 from tidings.engines.sqlite.files import Files
 from tidings.engines.sqlite.items import Append, Cursors, Declare, Group, Item
-from tidings.engines.sqlite.reader import Answers, Job, Readers, read_held, read_latest, read_page
+from tidings.engines.sqlite.reader import (
+    Answers,
+    Job,
+    Readers,
+    read_held,
+    read_latest,
+    read_page,
+    read_progress,
+)
 from tidings.engines.sqlite.trim import HELD_MAX, HELD_SECONDS
 from tidings.engines.sqlite.writer import Batch, Writer
 from tidings.errors import RESET_REASONS, EngineUnavailable
@@ -113,18 +122,24 @@ class SqliteLog:
         """Set who is told."""
         self._listener = listener
 
-    async def publish(self, app: AppId, messages: Sequence[Message], *, key: str | None = None) -> Published:
+    async def publish(
+        self,
+        app: AppId,
+        messages: Sequence[Message],
+        *,
+        key: str | None = None,
+        progress: Progress | None = None,
+    ) -> Published:
         """Append messages as one step; returns when they are on disk and told.
 
         Raises Refusal `key_reused` or `bad_key`; EngineUnavailable when the disk, the file or the queue is full.
         """
         check_key(key)
-        if not messages:
-            raise ValueError("a publish needs at least one message")
+        check_content(messages, progress)
         size = 0
         for message in messages:
             size += len(message.data)
-        answer: Published = await self._put(Append(app, messages, key, size, self._future()))
+        answer: Published = await self._put(Append(app, messages, key, size, self._future(), progress))
         return answer
 
     def relay(self, app: AppId, message: Message) -> None:
@@ -164,6 +179,11 @@ class SqliteLog:
         found: Message | None = await self._ask(
             lambda connection: read_latest(connection, app, channel, head)
         )
+        return found
+
+    async def progress(self, app: AppId, source: str) -> Progress | None:
+        """How far a source has come. Raises EngineUnavailable."""
+        found: Progress | None = await self._ask(lambda connection: read_progress(connection, app, source))
         return found
 
     async def declare_gap(self, app: AppId, pattern: str, reason: str) -> Position:

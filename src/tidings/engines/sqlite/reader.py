@@ -13,6 +13,7 @@ from typing import Any
 import apsw
 import msgspec
 
+from tidings.changes import Checkpoint, Progress
 from tidings.engines.base import Held, Page
 from tidings.engines.pages import Gap, fill, reset_reason
 from tidings.engines.sqlite.faults import describe, free_bytes, is_common
@@ -34,6 +35,11 @@ _LATEST = (
     " ORDER BY offset DESC LIMIT 1"
 )
 _HELD = "SELECT epoch, connections, channels FROM held WHERE app = ? AND client = ? AND at > ?"
+
+_PROGRESS = (
+    "SELECT generation, value, part FROM progress"
+    " WHERE app = (SELECT id FROM apps WHERE name = ?) AND source = ?"
+)
 
 _decode_channels = msgspec.json.Decoder(dict[ChannelName, int]).decode
 _offset = attrgetter("position.offset")
@@ -154,3 +160,11 @@ def read_held(connection: apsw.Connection, app: AppId, client: ClientId, since: 
     """A client's cursor, when it was written after `since`, in milliseconds."""
     row = connection.execute(_HELD, (app, client, since)).get
     return None if row is None else Held(epoch=row[0], connections=row[1], channels=_decode_channels(row[2]))
+
+
+def read_progress(connection: apsw.Connection, app: AppId, source: str) -> Progress | None:
+    """How far a source was when it last wrote to this log."""
+    row = connection.execute(_PROGRESS, (app, source)).get
+    if row is None:
+        return None
+    return Progress(source=source, generation=row[0], checkpoint=Checkpoint(row[1], row[2]))

@@ -82,6 +82,16 @@ VERSIONS: Final = (
     ) WITHOUT ROWID;
     CREATE INDEX held_at ON held (at);
     """,
+    """
+    CREATE TABLE progress (
+        app INTEGER NOT NULL,
+        source TEXT NOT NULL,
+        generation TEXT NOT NULL,
+        value INTEGER NOT NULL,
+        part INTEGER NOT NULL,
+        PRIMARY KEY (app, source)
+    ) WITHOUT ROWID;
+    """,
 )
 """The text at index n brings a file from version n to n + 1. A text that was released never changes."""
 

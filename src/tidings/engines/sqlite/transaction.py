@@ -8,9 +8,10 @@ import apsw
 import msgspec
 from msgspec.structs import replace
 
+from tidings.changes import Progress
 from tidings.engines.base import DeclaredGap, Held, Published
 from tidings.engines.pages import Gap, add_gap
-from tidings.engines.receipts import Receipt, digest
+from tidings.engines.receipts import Receipt, digest, is_covered
 from tidings.engines.retention import due
 from tidings.engines.sqlite.items import Answer, Append, Cursors, Declare, Group, Item
 from tidings.engines.sqlite.ledger import AppRow, ChannelRow, Ledger
@@ -23,6 +24,9 @@ _INSERT = f"INSERT OR FAIL INTO messages ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?
 _INSERT_RECEIPT = "INSERT INTO receipts (app, key, digest, first, count, at) VALUES (?, ?, ?, ?, ?, ?)"
 _FIND_RECEIPT = "SELECT digest, first, count FROM receipts WHERE app = ? AND key = ?"
 _UPDATE_APP = "UPDATE apps SET last = ?, serial = ? WHERE id = ?"
+_KEEP_PROGRESS = (
+    "INSERT OR REPLACE INTO progress (app, source, generation, value, part) VALUES (?, ?, ?, ?, ?)"
+)
 _HOLD = (
     "INSERT OR REPLACE INTO held (app, client, epoch, connections, channels, at) VALUES (?, ?, ?, ?, ?, ?)"
 )
@@ -45,6 +49,7 @@ class Transaction:
         self._rows: list[Row] = []
         self._receipts: dict[tuple[int, str], Receipt] = {}
         self._apps: dict[int, AppRow] = {}
+        self._progress: dict[tuple[int, str], Progress] = {}
 
     def add(self, item: Item) -> None:
         """Number an item and gather what it writes, or refuse it."""
@@ -71,6 +76,14 @@ class Transaction:
                 _INSERT_RECEIPT,
                 [(*who, r.digest, r.first, r.count, self._now) for who, r in self._receipts.items()],
             )
+        if self._progress:
+            run(
+                _KEEP_PROGRESS,
+                [
+                    (*who, p.generation, p.checkpoint.value, p.checkpoint.part)
+                    for who, p in self._progress.items()
+                ],
+            )
         if self._apps:
             run(_UPDATE_APP, [(app.last, self._serial, app.id) for app in self._apps.values()])
         self._trimmer.trim(self.used, self._now)
@@ -87,6 +100,13 @@ class Transaction:
                 return known.answer(content, self._epoch)
             receipt = Receipt(content, app.last + 1, len(item.messages))
             self._receipts[(app.id, item.key)] = receipt
+        if item.progress is not None:
+            if is_covered(item.progress, app.progress.get(item.progress.source)):
+                return Published((), repeated=True)
+            app.progress[item.progress.source] = item.progress
+            self._progress[(app.id, item.progress.source)] = item.progress
+        if not item.messages:
+            return Published(())
         told = self._told(app)
         positions = []
         for message in item.messages:
