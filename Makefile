@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 CHROMIUM ?= /usr/bin/chromium
+POSTGRES_15 ?= /usr/lib/postgresql/15/bin
 ARGS ?=
 
 BIN := .venv/bin
@@ -13,15 +14,15 @@ PYTHON_FOLDERS := $(foreach folder,$(wildcard src tests scripts examples benchma
 WEB := $(patsubst %/package.json,%,$(wildcard web/demos/*/package.json web/console/package.json clients/*/package.json))
 SUITES := unit engines sources outbox conformance integration properties examples campaigns browser
 
-export CHROMIUM
+export CHROMIUM POSTGRES_15
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 # The checks come in a chosen order, cheap ones first; the two cores are used inside the steps.
 .NOTPARALLEL:
 
-.PHONY: help demo test format lint format-check types imports web web-test python-test clients prove bench pins \
-	clean distclean chromium python-there node-there $(SUITES)
+.PHONY: help demo test format lint format-check types imports web web-test python-test clients prove prove-capture bench pins \
+	clean distclean chromium postgres-15 python-there node-there $(SUITES)
 
 help:
 	@echo 'make demo         the server with its example systems; prints where to look'
@@ -35,6 +36,7 @@ help:
 	@echo 'make clients      other people'"'"'s client libraries against our server'
 	@echo 'make web          build the web parts;  make web-test  their tests'
 	@echo 'make prove        the long campaigns: kill, cut, restart, and count what arrived'
+	@echo 'make prove-capture  the long campaign of capture: a replica kept from changes alone, through kills'
 	@echo 'make bench        the measurements of benchmarks/'
 	@echo 'make pins         resolve requirements/ and the lock file anew (needs uv)'
 	@echo 'make clean        remove what builds and tests leave;  make distclean  the environments too'
@@ -47,7 +49,7 @@ help:
 demo: .venv/.ready web
 	$(BIN)/tidings demo $(ARGS)
 
-test: .venv/.ready .venv-compat/.ready node_modules/.ready chromium lint types imports web web-test python-test
+test: .venv/.ready .venv-compat/.ready node_modules/.ready chromium postgres-15 lint types imports web web-test python-test
 	@echo 'make test: everything holds'
 
 # ── environments: made once, and again when the pins change
@@ -99,6 +101,18 @@ chromium:
 	test -x '$(CHROMIUM)' \
 		|| { echo 'The browser tests need Chromium: install it (Debian: apt-get install chromium) or give CHROMIUM=/path' >&2; exit 1; }
 
+# The newest Postgres comes as a wheel; the old one from Debian. Its package makes no cluster here: tests make their own.
+postgres-15:
+	@if test -x '$(POSTGRES_15)/postgres'; then :; \
+	elif test '$(POSTGRES_15)' = /usr/lib/postgresql/15/bin && test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
+		echo 'installing postgresql-15 for the tests of capture'; \
+		mkdir -p /etc/postgresql-common && echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf; \
+		apt-get update -qq >/dev/null \
+			&& DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql-15 </dev/null >/dev/null; \
+	fi; \
+	test -x '$(POSTGRES_15)/postgres' \
+		|| { echo 'The tests of capture need Postgres 15 beside the newest: install it (Debian: apt-get install postgresql-15) or give POSTGRES_15=/path/to/bin' >&2; exit 1; }
+
 # ── checks
 
 lint: .venv/.ready node_modules/.ready
@@ -129,7 +143,7 @@ web-test: node_modules/.ready
 
 # ── Python tests; what needs the machine to itself goes first, alone (pytest says 5 when there is none)
 
-python-test: .venv/.ready .venv-compat/.ready node_modules/.ready chromium
+python-test: .venv/.ready .venv-compat/.ready node_modules/.ready chromium postgres-15
 	CI=1 $(PYTEST) -m serial --session-timeout 600 || test $$? -eq 5
 	CI=1 $(PYTEST) -m 'not serial' -n 2 --dist loadfile --inline-snapshot=disable --session-timeout 600
 
@@ -138,6 +152,7 @@ $(SUITES): .venv/.ready
 
 integration clients browser: .venv-compat/.ready node_modules/.ready
 browser: chromium web
+sources outbox integration unit: postgres-15
 
 clients: .venv/.ready
 	$(PYTEST) -m clients $(ARGS)
@@ -146,6 +161,9 @@ clients: .venv/.ready
 
 prove: .venv/.ready
 	$(BIN)/python -m campaigns.prove $(ARGS)
+
+prove-capture: .venv/.ready postgres-15
+	$(BIN)/python -m campaigns.capture $(ARGS)
 
 bench: .venv/.ready
 	$(BIN)/python -m benchmarks.run $(ARGS)

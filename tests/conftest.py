@@ -6,11 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.fixtures.fix_postgres import end_clusters, newest_postgres, postgres
+
+__all__ = ["newest_postgres", "postgres"]  # fixtures for every folder
+
 TESTS = Path(__file__).parent
 
 MARKS_OF_FOLDER: dict[str, tuple[str, ...]] = {
     "engines": ("engines",),
     "sources": ("sources",),
+    "outbox": ("outbox",),
     "conformance": ("conformance",),
     "integration": ("integration",),
     "clients": ("clients",),
@@ -31,3 +36,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
     """Name bytes by their argument: client frames are masked at random, and all workers must collect the same names."""
     return argname if isinstance(val, bytes) else None
+
+
+def pytest_sessionfinish() -> None:
+    """End the database servers that this process has started."""
+    end_clusters()
