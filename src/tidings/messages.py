@@ -1,4 +1,4 @@
-"""The message and its place in the log. Holds values only: how they are stored or sent is not known here."""
+"""The message, its parts and its place in the log. Holds values only: how they are stored or sent is not known here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from tidings.errors import Refusal
-from tidings.ids import ChannelName, SessionId, UserId
+from tidings.ids import CHANNEL_CHARACTERS, MAX_CHANNEL_NAME, ChannelName, SessionId, UserId
 
 CURSOR_PATTERN: Final = re.compile(r"([0-9a-f]{8}):(0|[1-9][0-9]{0,18})\Z")
 """`epoch:offset`. Nineteen digits, because an offset is a signed 64-bit integer in every engine."""
@@ -16,7 +16,50 @@ CURSOR_PATTERN: Final = re.compile(r"([0-9a-f]{8}):(0|[1-9][0-9]{0,18})\Z")
 RESERVED_EVENTS: Final = ("pusher:", "pusher_internal:", "tidings:", "phx_")
 """Beginnings of event names that only the server may say, on any way in: clients act on them."""
 
+FOREIGN_EVENTS: Final = (*RESERVED_EVENTS, "client-")
+"""Beginnings of event names that a rule or a service may not say: they are the server's own, or a client's."""
+
+MAX_EVENT_NAME: Final = 200
+"""Characters; the contract's limit."""
+
 MAX_OFFSET: Final = 2**63 - 1
+
+_CHANNEL: Final = re.compile(CHANNEL_CHARACTERS + r"*\Z")
+
+
+def check_channel(channel: str) -> str | None:
+    """Why a channel's name is not allowed; None when it is. The value itself is not repeated: it may be data."""
+    if not channel:
+        return "the channel name is empty"
+    if len(channel) > MAX_CHANNEL_NAME:
+        return f"the channel name is longer than {MAX_CHANNEL_NAME} characters"
+    if not _CHANNEL.match(channel):
+        return "the channel name has characters that are not allowed (letters, digits and _ - = @ , . ; are)"
+    return None
+
+
+def check_event(event: str) -> str | None:
+    """Why an event name is not allowed; None when it is."""
+    if not 0 < len(event) <= MAX_EVENT_NAME or not event.isprintable():
+        return f"an event name has 1 to {MAX_EVENT_NAME} printable characters"
+    if event.startswith(FOREIGN_EVENTS):
+        return f"an event name may not begin with {', '.join(FOREIGN_EVENTS)}"
+    return None
+
+
+def encode_data(data: Any) -> bytes:
+    """A message's data as JSON: anything that JSON can hold, or a model with `model_dump_json`, also deep inside.
+
+    Raises TypeError for what JSON cannot hold, ValueError for a lone surrogate, RecursionError for endless nesting.
+    """
+    return msgspec.json.encode(data, enc_hook=_by_shape)
+
+
+def _by_shape(value: Any) -> Any:
+    """Users' own models: no dependency on whoever wrote them."""
+    if hasattr(value, "model_dump_json"):
+        return msgspec.Raw(value.model_dump_json())
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
 class Position(msgspec.Struct, frozen=True, order=True, gc=False):

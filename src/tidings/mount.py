@@ -14,9 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-import msgspec
-
-from tidings.bootstrap import SQLITE, assemble
+from tidings.bootstrap import assemble
+from tidings.bootstrap.addresses import SQLITE
 from tidings.config.kept_app import FIRST_ID, make_app, obtain_kept
 from tidings.config.layers import Layer
 from tidings.config.loading import read
@@ -24,7 +23,7 @@ from tidings.config.settings import AppEntry, app_from_flag
 from tidings.errors import ConfigError, Disconnect, LocalProtocolError
 from tidings.filters import template_pattern
 from tidings.ids import AppId, SessionId, new_message_id
-from tidings.messages import Message, Origin, Position
+from tidings.messages import Message, Origin, Position, encode_data
 from tidings.protocols.pusher.names import validate_channel, validate_event
 from tidings.server import asgi
 from tidings.server.answers import refusal_response
@@ -148,7 +147,7 @@ class Tidings:
             id=new_message_id(),
             channel=validate_channel(channel),
             event=validate_event(event),
-            data=msgspec.json.encode(data, enc_hook=_encode),
+            data=encode_data(data),
             time=node.wall_ms(),
             origin=Origin(session=SessionId(skip)) if skip else None,
         )
@@ -259,10 +258,3 @@ async def _answer_gone(scope: Scope, receive: Receive, send: Send) -> None:
         await asgi.reject(response, scope, receive, send)
     else:
         await asgi.respond(response, scope["method"], send)
-
-
-def _encode(value: Any) -> Any:
-    """Users' own models, by shape: no dependency on whoever wrote them."""
-    if hasattr(value, "model_dump_json"):
-        return msgspec.Raw(value.model_dump_json())
-    raise TypeError(f"{type(value).__name__} cannot be written as JSON")

@@ -1,0 +1,1 @@
+"""A shop's orders with SQLAlchemy, whose events are part of its transactions."""

@@ -1,0 +1,1 @@
+"""How the outbox comes into a Django project's database."""
