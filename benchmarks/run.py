@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from benchmarks.machine import raise_descriptors, words
 from benchmarks.native import compiler
 from benchmarks.rounds import QUICK, SMOKE, Plan
-from benchmarks.scenarios import capture, durable, fanout, memory
+from benchmarks.scenarios import capture, durable, fanout, filters, memory
 from benchmarks.table import Group, lines, missed
 
 SCENARIOS: dict[str, Callable[[Plan], list[Group]]] = {
@@ -22,6 +22,7 @@ SCENARIOS: dict[str, Callable[[Plan], list[Group]]] = {
     "memory": memory.idle,
     "durable": durable.durable,
     "capture": capture.capture,
+    "filters": filters.filters,
 }
 
 READING = """\

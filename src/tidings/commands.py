@@ -10,6 +10,7 @@ import msgspec
 from tidings.ids import ChannelName, Ref, SessionId, UserId
 from tidings.messages import Position
 from tidings.presence import Member
+from tidings.row_filters import RowFilter
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -65,11 +66,13 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True):
 class Subscribe(msgspec.Struct, frozen=True, kw_only=True):
     """Join channels. Several at once go live together, so that one cursor covers them all.
 
-    after: what the client has already; None means "from now on".
+    after: what the client has already; None means "from now on". filter: which rows it wants to hear of, on all of
+    these channels; messages without a row come in any case.
     """
 
     channels: tuple[ChannelName, ...]
     after: Position | None = None
+    filter: RowFilter | None = None
     credential: Credential | None = None
     ref: Ref = None
 

@@ -162,6 +162,13 @@ _REFUSALS: Final = (
         "the watchlist names more users than it may; those beyond are not watched",
         "watch fewer users",
     ),
+    Reason(
+        138,
+        "bad_filter",
+        400,
+        "the row filter cannot be read",
+        "write column=operator.value, and commas between several, such as project_id=eq.42",
+    ),
 )
 
 _UNSUBSCRIPTIONS: Final = (

@@ -19,6 +19,7 @@ from tidings.ids import SessionId
 from tidings.messages import Message, Origin, Position
 from tidings.presence import Member
 from tidings.protocols.base import WireProtocol
+from tidings.row_filters import RowFilter
 
 FOLDER = Path(__file__).parents[2] / "conformance"
 
@@ -147,7 +148,7 @@ def _fields(noun: msgspec.Struct) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Position):
+    if isinstance(value, Position | RowFilter):
         return str(value)
     if isinstance(value, bytes):
         return value.decode()

@@ -11,8 +11,9 @@ from tests.conformance.conversations import Conversation, conversations, fits, m
 from tidings.errors import Refusal
 from tidings.messages import Position
 from tidings.protocols.http import Request, Response
+from tidings.protocols.personal import refused_response
 from tidings.protocols.poll.client import PollClient
-from tidings.protocols.poll.server import page_response, parse_poll, refused_response
+from tidings.protocols.poll.server import page_response, parse_poll
 
 
 def answer(request: Request, page: dict[str, Any]) -> Response:
@@ -24,6 +25,7 @@ def answer(request: Request, page: dict[str, Any]) -> Response:
         complete=page.get("complete", True),
         after=parse_poll(request).after,
         resets=page.get("resets", {}),
+        reached=Position.parse(page["reached"]) if "reached" in page else None,
     )
 
 

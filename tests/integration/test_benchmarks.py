@@ -35,6 +35,8 @@ ROWS = (
     "sqlite engine, 64 in flight",
     "tidings, p50",
     "tidings, p99",
+    "the hub: found, judged, encoded, written",
+    "tidings, each with a filter",
     "not held:",
 )
 

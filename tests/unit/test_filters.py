@@ -1,4 +1,4 @@
-"""Channel patterns: a star is any run of characters, everything else is itself."""
+"""Patterns: a star of a channel's name is any run of characters; LIKE has `%` and `_`; each in linear time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidings.errors import ConfigError
-from tidings.filters import matches, template_pattern
+from tidings.filters import like_matcher, matches, template_pattern
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,29 @@ def test_patterns_mean_what_a_regular_expression_would(pattern: str, name: str) 
 
 def test_many_stars_cost_nothing() -> None:
     assert not matches("*a" * 90 + "b", "a" * 200)  # as a regular expression: longer than the universe
+
+
+@given(st.text("ab%_", max_size=8), st.text("abA", max_size=10), st.booleans())
+def test_like_means_what_a_regular_expression_would(pattern: str, text: str, fold: bool) -> None:
+    meant = re.compile(pattern.replace("%", ".*").replace("_", "."), re.IGNORECASE if fold else 0)
+    assert like_matcher(pattern, fold=fold)(text) == (meant.fullmatch(text) is not None)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "fits"),
+    [
+        (r"5\%", "5%", True),
+        (r"5\%", "50", False),
+        (r"a\_b", "a_b", True),
+        (r"a\_b", "axb", False),
+        (r"a\\%", "a\\x", True),
+        ("a\\", "a\\", True),
+        ("a.c", "abc", False),
+        ("", "", True),
+        ("", "a", False),
+        ("%", "", True),
+        ("a\n%", "a\nb", True),
+    ],
+)
+def test_a_backslash_takes_the_next_character_as_it_is(pattern: str, text: str, fits: bool) -> None:
+    assert like_matcher(pattern)(text) is fits

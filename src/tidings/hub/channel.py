@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -10,6 +11,7 @@ from tidings.ids import ChannelName
 
 if TYPE_CHECKING:
     from tidings.hub.fanout import FanoutGroup
+    from tidings.hub.filtering import FilteredGroups
     from tidings.hub.subscription import Join
 
 
@@ -53,10 +55,17 @@ DEFAULT_OPTIONS: Final = ChannelOptions()
 class Channel:
     """One channel's listeners on this node: live ones by fan-out group, and those still joining."""
 
-    __slots__ = ("groups", "joining", "name", "subscribers")
+    __slots__ = ("filtered", "groups", "joining", "name", "subscribers")
 
     def __init__(self, name: ChannelName) -> None:
         self.name = name
         self.groups: list[FanoutGroup] = []  # a handful: one per wire format in use
+        self.filtered: FilteredGroups | None = None  # while somebody here has a row filter
         self.joining: list[Join] = []
         self.subscribers = 0  # live and joining
+
+    def live(self) -> Iterator[FanoutGroup]:
+        """Every group, filtered or not."""
+        yield from self.groups
+        if self.filtered is not None:
+            yield from self.filtered.all()

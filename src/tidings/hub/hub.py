@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from tidings.errors import Refusal
 from tidings.filters import matcher
 from tidings.hub.channel import Channel
 from tidings.hub.fanout import Fanout, FanoutGroup, Framer
+from tidings.hub.filtering import FilteredGroups
 from tidings.hub.recovery import merge
 from tidings.hub.sendqueue import Outlet
 from tidings.hub.subscription import Event, HeldGap, Join
 from tidings.ids import ChannelName
 from tidings.messages import Message, Position
 from tidings.pushes import Encoder
+from tidings.row_filters import RowFilter
 
 Counted = Callable[[ChannelName, int, int], None]
 """A channel, its subscribers before and after."""
@@ -52,8 +54,9 @@ class Hub:
         framer: Framer,
         *,
         excludes_sender: bool = False,
+        filter: RowFilter | None = None,
     ) -> Join:
-        """Begin to join channels: from here on nothing that is said there can be missed.
+        """Begin to join channels: from here on nothing that is said there can be missed. filter: holds for them all.
 
         Follow with `complete`, or with `abandon`. Raises Refusal `already_subscribed` and then changes nothing.
         """
@@ -62,7 +65,7 @@ class Hub:
                 raise Refusal("already_subscribed", field="channel", detail=f"already in {name}")
         if len(set(channels)) != len(channels):
             raise Refusal("bad_message", field="channels", detail="a channel is named twice")
-        join = Join(outlet, channels, encoder, framer, excludes_sender=excludes_sender)
+        join = Join(outlet, channels, encoder, framer, excludes_sender=excludes_sender, filter=filter)
         for name in channels:
             channel = self._channels.get(name)
             if channel is None:
@@ -71,24 +74,32 @@ class Hub:
             self._count(channel, 1)
         return join
 
-    def complete(self, join: Join, history: Iterable[Message], *, after: int) -> list[Message]:
+    def complete(
+        self, join: Join, history: Iterable[Message], *, after: int, head: int | None = None
+    ) -> Sequence[Message]:
         """Go live. Returns what this session must be sent first: history merged with what was held back.
 
         The caller sends it in the same turn of the loop, before anything else, or the order is lost.
+        head: the offset that the client is told, or was told, as the head of these channels; `after` when it is left
+        out. Only those with a filter need it.
         """
         join.move(Event.COMPLETED)
         # What is pending in the groups lies before this moment and is also in `held`; newcomers must not get it twice.
         self.fanout.flush()
-        for name in join.channels:
-            channel = self._channels[name]
-            channel.joining.remove(join)
-            self._group(channel, join).add(join.outlet)
         merged = merge(history, join.held, after=after)
         join.held = []
         session = join.outlet.session
         if join.excludes_sender:
             merged = [m for m in merged if m.origin is None or m.origin.session != session]
-        return merged
+        told = join.sift.told(merged)
+        for name in join.channels:
+            channel = self._channels[name]
+            channel.joining.remove(join)
+            if join.sift.filter is None:
+                self._group(channel, join).add(join.outlet)
+            else:
+                self._add_filtered(channel, join, join.sift.filter, after if head is None else head)
+        return told
 
     def abandon(self, join: Join) -> None:
         """Give a join up: nothing of it remains."""
@@ -105,19 +116,19 @@ class Hub:
         if channel is None:
             return False
         self.fanout.flush()  # what was said before leaving is still the leaver's
-        group = next((group for group in channel.groups if outlet in group), None)
-        if group is None:
+        if not (self._leave_filtered(channel, outlet) or self._leave_group(channel, outlet)):
             return False
-        group.remove(outlet)
-        if not len(group):
-            channel.groups.remove(group)
         self._release(channel)
         return True
 
     # ── messages
 
     def deliver(self, message: Message) -> None:
-        """Give a message to its channel's subscribers. O(groups), whatever the number of subscribers."""
+        """Give a message to its channel's subscribers.
+
+        O(groups), whatever the number of subscribers; of the groups with a filter only those are looked at that the
+        index finds.
+        """
         channel = self._channels.get(message.channel)
         if channel is None:
             return
@@ -130,6 +141,8 @@ class Hub:
                 if self._on_fault is None:
                     raise
                 self._on_fault(message, group.members(), error)
+        if channel.filtered is not None:
+            self._deliver_filtered(channel.filtered, message)
         for join in channel.joining:
             join.hold(message)
 
@@ -155,8 +168,10 @@ class Hub:
         channel = self._channels.get(name)
         if channel is None:
             return False
-        return any(outlet in group for group in channel.groups) or any(
-            join.outlet is outlet for join in channel.joining
+        return (
+            any(outlet in group for group in channel.groups)
+            or (channel.filtered is not None and channel.filtered.of(outlet) is not None)
+            or any(join.outlet is outlet for join in channel.joining)
         )
 
     def subscribers(self, name: ChannelName) -> int:
@@ -174,7 +189,7 @@ class Hub:
         """Live outlets per channel whose name fits a pattern."""
         fits = matcher(pattern)
         return [
-            (name, [outlet for group in c.groups for outlet in group.members()])
+            (name, [outlet for group in c.live() for outlet in group.members()])
             for name, c in self._channels.items()
             if fits(name)
         ]
@@ -192,6 +207,43 @@ class Hub:
         group = FanoutGroup(join.encoder, join.framer, excludes_sender=join.excludes_sender)
         channel.groups.append(group)
         return group
+
+    def _add_filtered(self, channel: Channel, join: Join, filter: RowFilter, head: int) -> None:
+        if channel.filtered is None:
+            channel.filtered = FilteredGroups()
+        channel.filtered.add(
+            join.outlet,
+            join.encoder,
+            join.framer,
+            filter,
+            excludes_sender=join.excludes_sender,
+            known=max(head, join.sift.last.get(channel.name, 0)),
+        )
+
+    def _leave_group(self, channel: Channel, outlet: Outlet) -> bool:
+        group = next((group for group in channel.groups if outlet in group), None)
+        if group is None:
+            return False
+        group.remove(outlet)
+        if not len(group):
+            channel.groups.remove(group)
+        return True
+
+    def _leave_filtered(self, channel: Channel, outlet: Outlet) -> bool:
+        if channel.filtered is None or not channel.filtered.remove(outlet):
+            return False
+        if not len(channel.filtered):
+            channel.filtered = None
+        return True
+
+    def _deliver_filtered(self, groups: FilteredGroups, message: Message) -> None:
+        for group in groups.concerned(message):
+            try:
+                self.fanout.put(group, message)
+            except Exception as error:  # as in `deliver`
+                if self._on_fault is None:
+                    raise
+                self._on_fault(message, group.members(), error)
 
     def _release(self, channel: Channel) -> None:
         self._count(channel, -1)

@@ -16,10 +16,12 @@ import msgspec
 
 from tidings.errors import LocalProtocolError
 from tidings.hub.fanout import Framer
+from tidings.hub.filtering import Sift
 from tidings.hub.sendqueue import Outlet
 from tidings.ids import ChannelName
 from tidings.messages import Message, Position
 from tidings.pushes import Encoder
+from tidings.row_filters import RowFilter
 
 MAX_HELD: Final = 1000
 """Live messages held back for one join. Above it they are dropped and the log is read once more: the log is the truth,
@@ -64,6 +66,7 @@ class Join:
         "held",
         "outlet",
         "overflowed",
+        "sift",
         "state",
     )
 
@@ -75,12 +78,14 @@ class Join:
         framer: Framer,
         *,
         excludes_sender: bool,
+        filter: RowFilter | None = None,
     ) -> None:
         self.outlet = outlet
         self.channels = channels
         self.encoder = encoder
         self.framer = framer
         self.excludes_sender = excludes_sender
+        self.sift = Sift(filter)  # what of the log's part and of `held` is told
         self.state = State.JOINING
         self.held: list[Message] = []  # in the order they came
         self.gaps: dict[ChannelName, HeldGap] = {}  # declared meanwhile; the newest for each channel

@@ -6,11 +6,13 @@ is merged → *live*, in one turn of the loop.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 
 from tidings.commands import Grant, Subscribe
 from tidings.engines.base import Page
 from tidings.hub.channel import ChannelOptions
+from tidings.hub.rows import passes
 from tidings.hub.subscription import Join
 from tidings.hub.subscription import State as JoinState
 from tidings.ids import ChannelName
@@ -67,6 +69,7 @@ class _Joining:
             ChannelName, tuple[Member, ...]
         ] = {}  # presence channels entered, and who is there
         self.reset_at: dict[ChannelName, int] = {}  # channel → offset from which it is followed after a reset
+        self.announced: int | None = None  # the head that was told before the replay
 
     async def run(self) -> None:
         session, protocol = self.session, self.session.protocol
@@ -79,6 +82,7 @@ class _Joining:
                 protocol.encoder,
                 session.transport.framer,
                 excludes_sender=protocol.excludes_sender,
+                filter=self.command.filter,
             )
             await self._replay(join)
         finally:
@@ -102,6 +106,7 @@ class _Joining:
             await self.node.engine.cursors.settle()
         if session.protocol.subscribed_first:
             self._announce(head)
+            self.announced = head.offset
         latest, missing = await self._latest()
         page, given = Page(head=head), head
         if self.after is not None:
@@ -112,10 +117,11 @@ class _Joining:
         if (
             join.overflowed and self.after is None
         ):  # a burst meanwhile comes from the log, after what was there before
-            self._greet([m for m in latest if m.position is not None and m.position <= head], missing, set())
+            early = [m for m in latest if m.position is not None and m.position <= head]
+            self._greet(join, early, missing, set())
             latest, missing = [], []
         while join.overflowed and session.state is State.OPEN:
-            self._send(page.messages)
+            self._send(join.sift.told(page.messages))
             page, given = await self._catch_up(join, _last(page, given))
         if session.state is State.OPEN:
             self._go_live(join, latest, missing, page, given)
@@ -133,13 +139,16 @@ class _Joining:
         if not session.protocol.subscribed_first:  # comings and goings held back are in the list already
             join.held = [m for m in join.held if m.kind not in ("joined", "left")]
         self._tell_gaps(join)
-        self._greet(latest, missing, {m.channel for m in (*page.messages, *join.held) if not m.ephemeral})
+        newer = {m.channel for m in (*page.messages, *join.held) if not m.ephemeral and self._passes(m)}
+        self._greet(join, latest, missing, newer)
         join.held = [m for m in join.held if not self._covered(m)]
         history = [m for m in page.messages if not self._covered(m)]
-        self._send(self.app.hub.complete(join, history, after=given.offset))
+        head = self.node.head(self.app)
+        known = head.offset if self.announced is None else self.announced
+        self._send(self.app.hub.complete(join, history, after=given.offset, head=known))
         self._note()
         if not session.protocol.subscribed_first:
-            self._announce(self.node.head(self.app))
+            self._announce(head)
 
     async def _catch_up(self, join: Join, after: Position) -> tuple[Page, Position]:
         """Send pages of the log until the last one, which is returned unsent with the position before it."""
@@ -152,9 +161,13 @@ class _Joining:
                 given = page.head  # every channel was reset to there
             if self.session.state is not State.OPEN or (page.complete and not join.overflowed):
                 return page, given
-            self._send(page.messages)
+            self._send(join.sift.told(page.messages))
             given = _last(page, given)
             await self.session.drained()
+            if self.command.filter is not None:
+                await asyncio.sleep(
+                    0
+                )  # pages that a filter empties fill no buffer, so nothing else would wait
 
     def _continuing(self) -> tuple[ChannelName, ...]:
         return tuple(channel for channel in self.channels if channel not in self.reset_at)
@@ -194,15 +207,26 @@ class _Joining:
         return found, missing
 
     def _greet(
-        self, latest: Sequence[Message], missing: Sequence[ChannelName], newer: Collection[ChannelName]
+        self,
+        join: Join,
+        latest: Sequence[Message],
+        missing: Sequence[ChannelName],
+        newer: Collection[ChannelName],
     ) -> None:
-        """Give a newcomer the last message, or say that there is none, where nothing newer is on its way."""
+        """Give a newcomer the last message, or say that there is none, where nothing newer is on its way.
+
+        A last message that a filter keeps back is neither given nor missing: something is kept, though not for it.
+        """
         for message in latest:
             if message.channel not in newer and self._is_new(message.channel):
-                self.session.say(Delivered(message=message))
+                for told in join.sift.told([message]):
+                    self.session.say(Delivered(message=told))
         for channel in missing:
             if channel not in newer and self._is_new(channel):
                 self._miss(channel)
+
+    def _passes(self, message: Message) -> bool:
+        return passes(self.command.filter, message)
 
     def _is_new(self, channel: ChannelName) -> bool:
         """Whether the client has nothing of the channel to go on from."""

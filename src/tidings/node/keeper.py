@@ -71,6 +71,7 @@ class Keeper:
                             session, session.resume
                         )  # what came too soon after the last question
         self._node.counts.sweep()
+        self._node.note_sources()
 
     def _overdue(self, session: Session, now: float) -> bool:
         """Whether it has neither signed in nor joined a channel that asks for a proof. Streams have no way to."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from tidings.engines.base import DeclaredGap, Engine, Page
+from tidings.engines.base import DeclaredGap, Engine
 from tidings.errors import Disconnect, Refusal
 from tidings.hub.channel import ChannelOptions
 from tidings.hub.hub import Hub
@@ -25,15 +25,17 @@ from tidings.node.keeper import Keeper
 from tidings.node.limits import Limits
 from tidings.node.metrics import Metrics
 from tidings.node.occurrences import Observer, Occurrence, OccurrenceKind
-from tidings.node.polling import poll
+from tidings.node.polling import Polled, poll
 from tidings.node.pump import Pump
 from tidings.node.quotas import check_connections
 from tidings.node.resume import Resume
 from tidings.node.session import Session, Transport
+from tidings.node.snapshots import Snapshots
 from tidings.node.users import USERS, Users
 from tidings.presence import Member
 from tidings.protocols.base import WireProtocol
 from tidings.pushes import Reset, Welcome
+from tidings.row_filters import RowFilter
 from tidings.sources.base import ChangeSource
 
 if TYPE_CHECKING:
@@ -91,6 +93,7 @@ class Node:
         self.clients = Clients(engine.cursors, clock)
         self.holding: set[Session] = set()  # sessions whose client has its cursor held here
         self.keeper = Keeper(self)
+        self.snapshots = Snapshots(self)
         self._observers: list[Observer] = []
         self._companions: list[Companion] = []
         self._pumps: list[Pump] = []
@@ -167,7 +170,7 @@ class Node:
             for companion in self._companions:
                 await companion.start()
             for pump in self._pumps:
-                await pump.source.open()
+                await pump.open()
                 self.spawn(pump.run())
         except BaseException:
             await self.stop()  # all or nothing: a second try finds everything closed
@@ -218,10 +221,22 @@ class Node:
                     "ok": health.ok and name not in faults,
                     "detail": faults.get(name) or health.detail,
                     "lag": health.lag,
+                    "behind_bytes": health.behind,
+                    "retained_bytes": health.retained,
+                    "last_commit": health.last_commit,
                 }
                 for name, health in sources.items()
             },
         }
+
+    def pumps_of(self, app: App) -> list[Pump]:
+        """The sources that write to an app's log."""
+        return [pump for pump in self._pumps if pump.app == app.id]
+
+    def note_sources(self) -> None:
+        """Put how the sources are into the metrics: they change while nothing is captured, too."""
+        for pump in self._pumps:
+            self.metrics.note_source(pump.source.name, pump.source.health())
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a coroutine as a task that the node owns: it is cancelled at `stop`, and its faults are logged."""
@@ -305,16 +320,20 @@ class Node:
             await self.authorizer.subscribe(app, visitor, identity, channel, None, SessionId("0.0"))
 
     async def poll(
-        self, app: App, visitor: Visitor, channels: Sequence[ChannelName], after: Position | None, wait: float
-    ) -> Page:
+        self,
+        app: App,
+        visitor: Visitor,
+        channels: Sequence[ChannelName],
+        after: Position | None,
+        wait: float,
+        filter: RowFilter | None = None,
+    ) -> Polled:
         """What lies after a cursor on some channels, waiting up to `wait` seconds for something.
 
         Without a cursor: the present one and no messages. Raises Refusal, EngineUnavailable.
         """
         await self.check(app, visitor, channels)
-        if after is None:
-            return Page(head=self.head(app))
-        return await poll(self, app, tuple(channels), after, min(wait, self.limits.poll_seconds))
+        return await poll(self, app, tuple(channels), after, min(wait, self.limits.poll_seconds), filter)
 
     # ── messages
 

@@ -1,28 +1,31 @@
 """From a change source into the log: route, append, acknowledge, for as long as the node runs. Holds no rule.
 
-A transaction is acknowledged only after its messages are in the log. A crash between the two repeats it; the key made
-from its checkpoint lets the log drop the repeat.
+A transaction is acknowledged only after its messages are in the log. How far the source has come is kept in the log in
+one step with them, so a crash repeats nothing and loses nothing, however long it lasts. Commits that wait together are
+appended together.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar
 
-from tidings.changes import Gap, Transaction
-from tidings.engines.base import Broker
+from tidings.changes import Checkpoint, Gap, Progress
+from tidings.engines.base import Broker, Published
 from tidings.errors import EngineUnavailable, Refusal, SourceError
 from tidings.ids import AppId
 from tidings.messages import Message
+from tidings.node.ahead import Ahead, Read
+from tidings.node.landmarks import Landmarks
 from tidings.node.metrics import Metrics
 from tidings.sources.base import ChangeSource
-
-if TYPE_CHECKING:
-    from tidings.sources.router import ChangeRouter
+from tidings.sources.router import ChangeRouter, Routed
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 CHUNK: Final = 500
 """Messages appended in one step, so that a huge transaction never holds the log or the loop."""
@@ -37,21 +40,34 @@ class Pump:
     def __init__(
         self, app: AppId, source: ChangeSource, router: ChangeRouter, broker: Broker, metrics: Metrics
     ) -> None:
+        self.app = app
         self.source = source
-        self._app = app
-        self._router = router
+        self.router = router
+        self.landmarks = Landmarks()
         self._broker = broker
         self._metrics = metrics
+        self._kept: Progress | None = None  # what the log has, as far as this node knows
         self.fault = ""  # what keeps it from moving on, for /readyz
 
+    async def open(self) -> None:
+        """Open the source where the log says that it was. Raises SourceError, EngineUnavailable."""
+        self._kept = await self._progress()
+        await self.source.open(self._progress)
+        self.landmarks.begin(self.source.generation, self._broker.head(self.app), self._kept)
+
+    async def _progress(self) -> Progress | None:
+        self._kept = await self._broker.progress(self.app, self.source.name)
+        return self._kept
+
     async def run(self) -> None:
-        """Run until cancelled. A source that fails is opened again; its health says why."""
+        """Run until cancelled. A source that fails is asked again; its health says why."""
         tries = 0
         while True:
             try:
-                async for transaction in self.source.transactions():
-                    await self._move(transaction)
-                    tries, self.fault = 0, ""
+                async with Ahead(self.source) as ahead:
+                    while (read := await ahead.next()) is not None:
+                        await self._move(read, ahead)
+                        tries, self.fault = 0, ""
             except SourceError as error:
                 self.fault = str(error)
                 log.warning("source_failed", extra={"source": self.source.name, "error": self.fault})
@@ -63,54 +79,108 @@ class Pump:
             await asyncio.sleep(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])
             tries += 1
 
-    async def _move(self, transaction: Transaction) -> None:
-        for gap in self._gaps(transaction):
-            for pattern in self._router.patterns(gap):
-                await self._insist(pattern, gap)
-        key = self.source.key(transaction.checkpoint)
-        messages = self._router.route(transaction, key)
-        for start in range(0, len(messages), CHUNK):
-            await self._append(messages[start : start + CHUNK], f"{key}/{start}")
-        await self.source.acknowledge(transaction.checkpoint)
-        self._metrics.captured.labels(self.source.name).inc(len(transaction.changes))
-        lag = self.source.health().lag
-        self._metrics.source_lag.labels(self.source.name).set(lag or 0)
+    async def _move(self, read: Read | None, ahead: Ahead) -> None:
+        """Take a transaction, and with it those that are there already, up to a chunk of messages."""
+        batch = _Batch()
+        while read is not None:
+            covered = self._kept is not None and self._kept.covers(read.progress)
+            if covered and read.transaction.gap is None:
+                batch.add(read, Routed(()))  # a crash came between appending and acknowledging
+                read = ahead.more()
+                continue
+            routed = self.router.route(read.transaction, read.key)
+            gaps = self._gaps(read, empty=not batch.messages and self._broker.head(self.app).offset == 0)
+            if read.transaction.gap is not None or not self.landmarks.follows(read.progress.generation):
+                self.landmarks.begin(read.progress.generation, self._broker.head(self.app))
+            if batch.reads and (gaps or routed.untold or len(batch.messages) + len(routed.messages) > CHUNK):
+                await self._append(batch)
+                batch = _Batch()
+            for gap in gaps:
+                for pattern in self.router.patterns(gap):
+                    await self._insist(pattern, gap.reason)
+            for pattern in routed.untold:
+                await self._insist(pattern, "a column was not told")
+            batch.add(read, routed)
+            read = ahead.more() if len(batch.messages) < CHUNK else None
+        await self._append(batch)
 
-    def _gaps(self, transaction: Transaction) -> list[Gap]:
+    def _gaps(self, read: Read, *, empty: bool) -> list[Gap]:
         """The gaps to declare. Not that of a database captured for the first time, while the log is still empty: there
         is no message that anybody could have missed, and no earlier state that anybody could have read from us."""
-        first = transaction.gap is not None and transaction.gap.first
-        return [] if first and self._broker.head(self._app).offset == 0 else self._router.gaps(transaction)
+        gap = read.transaction.gap
+        first = gap is not None and gap.first
+        return [] if first and empty else self.router.gaps(read.transaction)
 
-    async def _append(self, messages: Sequence[Message], key: str) -> None:
+    async def _append(self, batch: _Batch) -> None:
+        """Append a batch and acknowledge it. Only a single transaction is longer than a chunk: all but its last chunk
+        go under keys, so that a crash between two repeats none."""
+        last, begin = batch.reads[-1], 0
+        while len(batch.messages) - begin > CHUNK:
+            await self._publish(batch.messages[begin : begin + CHUNK], key=f"{last.key}/{begin}")
+            begin += CHUNK
+        published = await self._publish(batch.messages[begin:], progress=last.progress)
+        for end, checkpoint in batch.ends:
+            if published is not None and begin < end <= begin + len(published.positions):
+                offset = published.positions[end - begin - 1].offset
+                self.landmarks.passed(last.progress.generation, checkpoint, offset)
+        if self._kept is None or not self._kept.covers(last.progress):
+            self._kept = last.progress
+        await self.source.acknowledge(last.transaction.checkpoint)
+        self.landmarks.reached(last.progress.generation, last.progress.checkpoint)
+        self._count(batch)
+
+    async def _publish(
+        self, messages: Sequence[Message], *, key: str | None = None, progress: Progress | None = None
+    ) -> Published | None:
+        """Append, for as long as it takes. None when it stands in the log already, under rules that were others."""
+
+        async def publish() -> Published:
+            return await self._broker.publish(self.app, messages, key=key, progress=progress)
+
+        try:
+            published = await self._insisted(publish)
+        except Refusal as refusal:
+            # The rules changed between a crash and this start: what was appended under the old ones stands.
+            log.warning("change_already_told", extra={"key": key, "reason": refusal.name})
+            return None
+        if not published.repeated:
+            self._metrics.published.labels(self.app).inc(len(messages))
+        return published
+
+    async def _insist(self, pattern: str, why: str) -> None:
+        log.warning("source_gap", extra={"source": self.source.name, "pattern": pattern, "why": why})
+        await self._insisted(lambda: self._broker.declare_gap(self.app, pattern, "source"))
+
+    async def _insisted(self, write: Callable[[], Awaitable[T]]) -> T:
+        """Write to the log, again and again while it is unavailable."""
         tries = 0
         while True:
             try:
-                published = await self._broker.publish(self._app, messages, key=key)
+                return await write()
             except EngineUnavailable as error:
                 log.warning("log_unavailable", extra={"source": self.source.name, "error": str(error)})
                 await asyncio.sleep(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])
                 tries += 1
-            except Refusal as refusal:
-                # The rules changed between a crash and this start: what was appended under the old ones stands.
-                log.warning("change_already_told", extra={"key": key, "reason": refusal.name})
-                return
-            else:
-                if not published.repeated:
-                    self._metrics.published.labels(self._app).inc(len(messages))
-                return
 
-    async def _insist(self, pattern: str, gap: Gap) -> None:
-        log.warning(
-            "source_gap",
-            extra={"source": self.source.name, "pattern": pattern, "why": gap.reason},
-        )
-        tries = 0
-        while True:
-            try:
-                await self._broker.declare_gap(self._app, pattern, "source")
-            except EngineUnavailable:
-                await asyncio.sleep(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])
-                tries += 1
-            else:
-                return
+    def _count(self, batch: _Batch) -> None:
+        name, health = self.source.name, self.source.health()
+        self._metrics.captured.labels(name).inc(sum(len(read.transaction.changes) for read in batch.reads))
+        self._metrics.note_source(name, health)
+
+
+class _Batch:
+    """Transactions that are appended together, of one generation. ends: how many messages there are up to which
+    checkpoint."""
+
+    def __init__(self) -> None:
+        self.reads: list[Read] = []
+        self.messages: list[Message] = []
+        self.ends: list[tuple[int, Checkpoint]] = []
+
+    def add(self, read: Read, routed: Routed) -> None:
+        before = len(self.messages)
+        self.reads.append(read)
+        self.messages += routed.messages
+        steps = zip(routed.ends, read.transaction.steps, strict=False)
+        self.ends += [(before + end, Checkpoint(value)) for end, value in steps]
+        self.ends.append((len(self.messages), read.progress.checkpoint))

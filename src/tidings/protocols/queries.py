@@ -1,4 +1,4 @@
-"""The query parameters that `/events`, `/poll` and `/ws` share: channels, cursor, app. Holds no endpoint."""
+"""The query parameters that `/events`, `/poll` and `/ws` share: channels, cursor, filter, app. Holds no endpoint."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Final
 from tidings.errors import Refusal
 from tidings.ids import CHANNEL_CHARACTERS, MAX_CHANNEL_NAME, ChannelName
 from tidings.messages import Position
+from tidings.row_filters import RowFilter
 
 CHANNEL_PATTERN: Final = re.compile(CHANNEL_CHARACTERS + rf"{{1,{MAX_CHANNEL_NAME}}}\Z")
 """A channel has one name on every protocol (contract 9)."""
@@ -59,6 +60,11 @@ class Parameters:
         """The cursor, None when absent or empty. Raises Refusal `bad_cursor`."""
         value = self.one(name)
         return Position.parse(value) if value else None
+
+    def filter(self, name: str = "filter") -> RowFilter | None:
+        """The row filter, for all channels of the request; None when absent or empty. Raises Refusal `bad_filter`."""
+        value = self.one(name)
+        return RowFilter.parse(value, field=name) if value else None
 
     def app(self) -> str | None:
         """The key of the app; None for the only one."""

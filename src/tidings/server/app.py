@@ -23,6 +23,7 @@ from tidings.server.guard import BadHead, HostRule
 from tidings.server.handshake import Handshakes
 from tidings.server.poll import Poll
 from tidings.server.routing import Answer, Endpoint, Router, Stream, endpoint_of
+from tidings.server.snapshot import SnapshotEndpoint
 from tidings.server.sockets import SOCKETS, Socket
 from tidings.server.sse import Events
 from tidings.server.visitors import TrustedProxies
@@ -140,7 +141,7 @@ def create_app(node: Node, **options: Any) -> TidingsApp:
 
 def _endpoints(door: Door, routes: Iterable[Route]) -> list[Endpoint]:
     node = door.node
-    own = [*Events(door).endpoints(), *Poll(door).endpoints()]
+    own = [*Events(door).endpoints(), *Poll(door).endpoints(), *SnapshotEndpoint(door).endpoints()]
     own += [Endpoint("GET", path, answer) for path, answer in _status(node).items()]
     patterns: dict[str, list[str]] = {}
     for route in routes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tidings.errors import EngineUnavailable, Refusal
 from tidings.protocols.http import Request, Response
-from tidings.protocols.poll.server import page_response, parse_poll, refused_response
+from tidings.protocols.personal import refused_response
+from tidings.protocols.poll.server import page_response, parse_poll
 from tidings.server.door import READ_HEADERS, Door, preflight, with_headers
 from tidings.server.routing import Endpoint, Stream
 from tidings.server.visitors import visitor_of
@@ -45,7 +46,8 @@ class Poll:
             self._waiting += 1
             app.waiting += 1
             try:
-                page = await node.poll(app, visitor_of(request), query.channels, query.after, query.wait)
+                visitor = visitor_of(request)
+                page = await node.poll(app, visitor, query.channels, query.after, query.wait, query.filter)
             finally:
                 self._waiting -= 1
                 app.waiting -= 1
@@ -60,5 +62,6 @@ class Poll:
             complete=page.complete,
             after=query.after,
             resets=page.resets,
+            reached=page.reached,
         )
         return with_headers(response, {**cors, "Vary": response.headers["Vary"]} if cors else {})

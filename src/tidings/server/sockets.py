@@ -67,7 +67,8 @@ def open_plain(apps: Apps, request: Request) -> Opening:
     protocol = PlainServer(
         max_data_bytes=app.max_data_bytes, max_depth=app.limits.json_depth, after=query.after
     )
-    commands = (Subscribe(channels=query.channels, after=query.after),) if query.channels else ()
+    subscribe = Subscribe(channels=query.channels, after=query.after, filter=query.filter)
+    commands = (subscribe,) if query.channels else ()
     return Opening(protocol, app, commands)
 
 

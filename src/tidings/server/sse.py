@@ -68,7 +68,7 @@ class Events:
         node = self._door.node
         protocol = query.server(retry_ms(self._door.chance(), self._door.load() ** 4))
         session = node.connect(app, protocol, transport, visitor)
-        session.submit(Subscribe(channels=query.channels, after=query.after))
+        session.submit(Subscribe(channels=query.channels, after=query.after, filter=query.filter))
         return session
 
     def _busy_ms(self) -> int:

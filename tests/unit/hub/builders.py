@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from tidings.hub.hub import Hub
 from tidings.hub.sendqueue import Outlet
 from tidings.ids import ChannelName, SessionId
 from tidings.messages import Kind, Message, Origin, Position
+from tidings.row_filters import RowFilter
 
 EPOCH = "0a1b2c3d"
 
@@ -65,12 +68,47 @@ class Wire:
         self.full += 1
 
 
+def row_message(offset: int, data: object, channel: str = "a", *, previous: int | None = None) -> Message:
+    """A message that carries a row, or rows."""
+    return msgspec.structs.replace(
+        message(offset, channel), data=msgspec.json.encode(data), previous=previous
+    )
+
+
+def change(
+    kind: str, *, new: object = None, old: object = None, table: str = "tasks", **more: object
+) -> dict[str, object]:
+    """A raw change as rules with `deliver = "change"` tell it."""
+    told = {"schema": "main", "table": table, "type": kind, "new": new, "old": old, "unknown": []}
+    return {**told, "commit_time": 1, "position": "0a1b2c3d:1", **more}
+
+
+class Chain(Showing):
+    """Shows offset and `previous`: `5<3;`."""
+
+    def encode(self, message: Message) -> bytes:
+        self.encoded += 1
+        assert message.position is not None
+        return b"%d<%s" % (message.position.offset, str(message.previous).encode())
+
+
 def join(
-    hub: Hub, wire: Wire, *channels: str, showing: Showing | None = None, excludes_sender: bool = False
+    hub: Hub,
+    wire: Wire,
+    *channels: str,
+    showing: Showing | None = None,
+    excludes_sender: bool = False,
+    filter: str | None = None,
+    head: int = 0,
 ) -> None:
     """Subscribe at once, without history."""
     showing = showing or Showing()
     joined = hub.join(
-        wire.outlet, tuple(map(ChannelName, channels)), showing, showing, excludes_sender=excludes_sender
+        wire.outlet,
+        tuple(map(ChannelName, channels)),
+        showing,
+        showing,
+        excludes_sender=excludes_sender,
+        filter=None if filter is None else RowFilter.parse(filter),
     )
-    hub.complete(joined, (), after=0)
+    hub.complete(joined, (), after=head)

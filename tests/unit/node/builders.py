@@ -137,5 +137,20 @@ async def publish(node: Node, number: int, channel: str = "a", *, app: str = APP
     return position
 
 
+async def publish_row(node: Node, data: object, channel: str = "a") -> Position:
+    """Append a message whose data is this value."""
+    message = Message(
+        id=f"m{next(_ids)}",
+        channel=ChannelName(channel),
+        event="e",
+        data=msgspec.json.encode(data),
+        time=node.wall_ms(),
+    )
+    (position,) = await node.host.publish(APP, [message])
+    await asyncio.sleep(0)
+    assert position is not None
+    return position
+
+
 def token(now: float, *, user: str | None = "ada", seconds: float = 60, **claims: Any) -> str:
     return jwt.encode({"sub": user, "exp": now + seconds, **claims}, SECRET, algorithm="HS256")

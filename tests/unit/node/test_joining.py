@@ -8,7 +8,18 @@ from typing import Any
 
 import pytest
 
-from tests.unit.node.builders import Clock, ask, connect, publish, running, settings, settled, token
+from tests.unit.node.builders import (
+    Clock,
+    Line,
+    ask,
+    connect,
+    publish,
+    publish_row,
+    running,
+    settings,
+    settled,
+    token,
+)
 from tests.unit.node.pusher_clients import PusherClient
 from tidings.engines.base import Page
 from tidings.hub.channel import Retention
@@ -312,3 +323,102 @@ async def test_who_does_not_get_into_every_presence_channel_is_present_in_none()
         refused = [(one["channel"], one["error"]["name"], one["ref"]) for one in line.said("reply")]
         assert refused == [("presence-free", "presence_full", 7), ("presence-full", "presence_full", 7)]
         assert await node.members(node.apps.default, ChannelName("presence-free")) == ()
+
+
+# ── with a row filter
+
+
+def chained(line: Line) -> list[tuple[int, int | None]]:
+    """Offset and `previous` of the messages received."""
+    return [(int(one["position"].split(":")[1]), one["previous"]) for one in line.said("message")]
+
+
+async def test_a_filter_holds_for_history_for_what_was_held_and_for_what_comes() -> None:
+    async with running() as node:
+        cursor = await publish_row(node, {"p": 1})
+        for number in (2, 1, 2, 1):
+            await publish_row(node, {"p": number})
+        slow = SlowReads(node)
+        session, line = connect(node)
+        session.receive(f'{{"type":"subscribe","channel":"a","filter":"p=eq.1","cursor":"{cursor}"}}')
+        while not slow.reads:
+            await asyncio.sleep(0)
+        await publish_row(node, {"p": 2})
+        await publish_row(node, {"p": 1})
+        slow.gate.set()
+        await settled(session)
+        head = node.head(node.apps.default).offset
+        await publish_row(node, {"p": 2})
+        await publish_row(node, {"p": 1})
+        first = cursor.offset
+        assert chained(line) == [
+            (first + 2, None),
+            (first + 4, first + 2),
+            (first + 6, first + 4),
+            (head + 2, head),
+        ]
+        assert line.said("subscribed")[0]["cursor"] == f"{cursor.epoch}:{head}"
+
+
+async def test_a_long_history_is_sifted_page_by_page_in_one_chain() -> None:
+    async with running() as node:
+        cursor = await publish_row(node, None)
+        for number in range(1200):
+            await publish_row(node, {"p": number % 100})
+        session, line = connect(node)
+        await ask(session, type="subscribe", channel="a", filter="p=eq.7", cursor=str(cursor))
+        offsets = [cursor.offset + 8 + 100 * n for n in range(12)]
+        assert chained(line) == list(zip(offsets, [None, *offsets], strict=False))
+
+
+async def test_resets_are_told_whatever_the_filter() -> None:
+    rule = ChannelRule(match="a", history=Retention(count=2))
+    async with running(settings(rule)) as node:
+        cursor = await publish(node, 0, "b")
+        for number in range(5):
+            await publish_row(node, {"p": number})
+        session, line = connect(node)
+        await ask(session, type="subscribe", channel="a", filter="p=eq.9", cursor=str(cursor))
+        assert [(one["channels"], one["reason"]) for one in line.said("reset")] == [(["a"], "retention")]
+        await node.engine.broker.declare_gap(node.apps.default.id, "a", "source")
+        assert [one["reason"] for one in line.said("reset")] == ["retention", "source"]
+
+
+async def test_a_last_value_that_the_filter_keeps_back_is_neither_given_nor_missing() -> None:
+    async with running() as node:
+        await publish_row(node, {"p": 1}, "cache-a")
+        for wanted, given in (("p=eq.1", [{"p": 1}]), ("p=eq.2", [])):
+            session, line = connect(node)
+            await ask(session, type="subscribe", channel="cache-a", filter=wanted)
+            assert line.numbers() == given
+            assert line.said("cache_miss") == []
+            assert len(line.said("subscribed")) == 1
+
+
+async def test_a_burst_while_a_filtered_channel_joins_is_read_from_the_log_again() -> None:
+    async with running() as node:
+        cursor = await publish_row(node, None)
+        slow = SlowReads(node)
+        session, line = connect(node)
+        session.receive(f'{{"type":"subscribe","channel":"a","filter":"p=eq.1","cursor":"{cursor}"}}')
+        while not slow.reads:
+            await asyncio.sleep(0)
+        for number in range(MAX_HELD + 10):
+            await publish_row(node, {"p": number % 2})
+        slow.gate.set()
+        await settled(session)
+        offsets = [cursor.offset + 2 + 2 * n for n in range(MAX_HELD // 2 + 5)]
+        assert chained(line) == list(zip(offsets, [None, *offsets], strict=False))
+
+
+async def test_presence_and_other_filters_on_the_channel() -> None:
+    async with running() as node:
+        session, line = connect(node, token=token(time.time(), channels=["presence-*"]))
+        await ask(session, type="subscribe", channel="presence-a", filter="p=eq.1")
+        await ask(session, type="subscribe", channel="presence-a", filter="p=eq.2", ref=2)
+        assert line.said("reply")[0]["error"]["name"] == "already_subscribed"
+        other, _ = connect(node, token=token(time.time(), user="bo", channels=["presence-*"]))
+        await ask(other, type="subscribe", channel="presence-a")
+        await ask(other, type="track", channel="presence-a", info={"p": 9})
+        await asyncio.sleep(0.01)
+        assert [one["user"] for one in line.said("joined")] == ["bo"]

@@ -112,7 +112,7 @@ async def test_a_start_that_fails_leaves_nothing_open_and_can_be_tried_again() -
         name = "broken"
         closed = 0
 
-        async def open(self) -> None:
+        async def open(self, progress: object) -> None:
             raise SourceError("no database")
 
         async def close(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
 import pytest
 
@@ -16,7 +16,7 @@ from tidings.messages import Message
 from tidings.node import pump as module
 from tidings.node.metrics import Metrics
 from tidings.node.pump import CHUNK, Pump
-from tidings.sources.base import SourceHealth
+from tidings.sources.base import ProgressOf, SourceHealth, no_progress
 from tidings.sources.router import ChangeRouter
 from tidings.sources.rules import Rule
 
@@ -43,15 +43,15 @@ class ListSource:
     def key(self, checkpoint: Checkpoint) -> str:
         return f"list:g:{checkpoint.value}"
 
-    async def open(self) -> Mapping[str, Sequence[str]]:
+    async def open(self, progress: ProgressOf = no_progress) -> Mapping[str, Sequence[str]]:
         return {"t": ("id",)}
 
-    async def transactions(self) -> AsyncIterator[Transaction]:
+    async def transactions(self) -> AsyncGenerator[Transaction, None]:
         for one in list(self.given):
             if isinstance(one, Exception):
                 self.given.remove(one)
                 raise one
-            if one.checkpoint.value not in self.acknowledged:
+            if one.checkpoint.value > max(self.acknowledged, default=0):
                 yield one
         await asyncio.Event().wait()
 
@@ -73,10 +73,11 @@ class Bench:
 
     async def run(self, source: ListSource, *, until: int) -> None:
         pump = Pump(APP, source, ROUTER, self.engine.broker, Metrics())
+        await pump.open()
         task = asyncio.create_task(pump.run())
         try:
             async with asyncio.timeout(10):
-                while len(source.acknowledged) < until:
+                while max(source.acknowledged, default=0) < until:
                     await asyncio.sleep(0.001)
         finally:
             task.cancel()
@@ -147,3 +148,27 @@ async def test_the_first_capture_of_a_database_is_no_gap_while_the_log_is_empty(
     first = Gap("source", first=True)
     await bench.run(ListSource(transaction(1, gap=first), transaction(2, gap=first)), until=2)
     assert bench.channels == ["row-1-0", "gap row-*", "row-2-0"]
+
+
+async def test_commits_that_wait_together_are_appended_together(bench: Bench) -> None:
+    publishes: list[int] = []
+    publish = bench.engine.broker.publish
+
+    async def counted(app: object, messages: Sequence[Message], **named: object) -> Published:
+        publishes.append(len(messages))
+        return await publish(app, messages, **named)  # type: ignore[arg-type]
+
+    bench.engine.broker.publish = counted  # type: ignore[method-assign]
+    source = ListSource(*(transaction(number) for number in range(1, CHUNK + 11)))
+    await bench.run(source, until=CHUNK + 10)
+    assert sum(publishes) == CHUNK + 10
+    assert len(publishes) < 10
+    assert max(publishes) <= CHUNK
+    assert bench.channels == [f"row-{number}-0" for number in range(1, CHUNK + 11)]
+
+
+async def test_what_the_log_has_is_not_appended_again_however_the_commits_are_grouped(bench: Bench) -> None:
+    await bench.run(ListSource(transaction(1), transaction(2, rows=2)), until=2)
+    await bench.run(ListSource(transaction(1)), until=1)
+    await bench.run(ListSource(transaction(2, rows=2), transaction(3)), until=3)
+    assert bench.channels == ["row-1-0", "row-2-0", "row-2-1", "row-3-0"]

@@ -8,6 +8,7 @@ from tests.unit.protocols.nouns import at
 from tidings.errors import Refusal
 from tidings.protocols.http import Request
 from tidings.protocols.queries import Parameters, check_channel
+from tidings.row_filters import RowFilter
 
 
 def parameters(query: str) -> Parameters:
@@ -73,3 +74,11 @@ def test_a_choice_is_one_of_its_values() -> None:
     assert parameters("framing=typed").choice("framing", ("named", "typed")) == "typed"
     with pytest.raises(Refusal, match="framing: must be named or typed"):
         parameters("framing=loud").choice("framing", ("named", "typed"))
+
+
+def test_a_filter_is_read_and_an_empty_one_is_none() -> None:
+    found = parameters("filter=project_id%3Deq.42&channel=a").filter()
+    assert found == RowFilter.parse("project_id=eq.42")
+    assert parameters("filter=").filter() is parameters("").filter() is None
+    assert refusal_of("filter=project_id", "filter").name == "bad_filter"
+    assert refusal_of("filter=a%3Deq.1&filter=b%3Deq.1", "filter").field == "filter"

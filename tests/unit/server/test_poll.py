@@ -95,3 +95,17 @@ async def test_a_poll_above_the_apps_quota_is_told_to_come_back() -> None:
         assert node.apps.default.waiting == 0
     finally:
         await node.stop()
+
+
+async def test_a_filter_asks_for_the_same_rights_and_moves_the_cursor(node: Node) -> None:
+    assert (await ask(node, "channel=private-a&filter=p%3Deq.1")).status == 401
+    assert (await ask(node, "channel=a&filter=p")).status == 400
+    head = node.head(node.apps.default)
+    told = [
+        Message(id=f"m{n}", channel=ChannelName("a"), event="e", data=b'{"p":%d}' % n, time=1) for n in (1, 2)
+    ]
+    published = await node.engine.broker.publish(APP, told)
+    answer = await ask(node, f"channel=a&filter=p%3Deq.1&cursor={head}")
+    assert b'{"p":1}' in answer.body
+    assert b'{"p":2}' not in answer.body
+    assert answer.body.startswith(b'{"cursor":"%b"' % str(published.positions[1]).encode())

@@ -12,6 +12,7 @@ from tidings.messages import Position
 from tidings.protocols.neutral_reading import decode_push
 from tidings.protocols.plain.messages import encode_command
 from tidings.pushes import Push
+from tidings.row_filters import RowFilter
 
 CLOSE_BASE = 4000
 """What the server adds to a catalogue code to make a close code."""
@@ -27,6 +28,7 @@ class PlainClient:
         channels: Sequence[ChannelName] = (),
         *,
         after: Position | None = None,
+        filter: RowFilter | None = None,
         app: str | None = None,
     ) -> str:
         """The query string of `GET /ws`: subscribes in the handshake, one round trip less."""
@@ -35,6 +37,8 @@ class PlainClient:
             pairs.append(("app", app))
         if after is not None:
             pairs.append(("cursor", str(after)))
+        if filter is not None:
+            pairs.append(("filter", str(filter)))
         return urlencode(pairs)
 
     def send(self, command: Command) -> str:

@@ -26,6 +26,7 @@ from tidings.ids import ChannelName
 from tidings.messages import RESERVED_EVENTS, Position
 from tidings.protocols.json_values import refuse_shape
 from tidings.protocols.queries import MAX_TOKEN, check_channel, check_channels
+from tidings.row_filters import RowFilter
 
 MAX_REF: Final = 128
 """Characters of a `ref`: it is sent back, so it must be small."""
@@ -62,6 +63,7 @@ class _Channels(CommandObject, frozen=True, kw_only=True):
 
 class SubscribeObject(_Channels, tag="subscribe", frozen=True, kw_only=True):
     cursor: str | None = None
+    filter: str | None = None
     auth: Any = UNSET
 
 
@@ -161,7 +163,18 @@ def _subscribe_of(found: SubscribeObject) -> Subscribe:
     if found.auth is not UNSET:
         raise Refusal("bad_message", field="auth", detail="a token opens channels here: send it first")
     after = None if found.cursor is None else Position.parse(found.cursor)
-    return Subscribe(channels=found.names(), after=after, ref=found.ref)
+    channels = found.names()
+    return Subscribe(channels=channels, after=after, filter=_filter_of(found, channels), ref=found.ref)
+
+
+def _filter_of(found: SubscribeObject, channels: Sequence[ChannelName]) -> RowFilter | None:
+    if found.filter is None:
+        return None
+    if len(channels) > 1:
+        raise Refusal(
+            "bad_filter", field="filter", detail="goes with one channel; subscribe to each by itself"
+        )
+    return RowFilter.parse(found.filter)
 
 
 def _publish_of(found: PublishObject, max_data_bytes: int) -> Publish:
@@ -197,8 +210,11 @@ def encode_command(command: Command) -> bytes:
                     "plain WebSocket carries no credential: authenticate with a token first"
                 )
             cursor = None if command.after is None else str(command.after)
+            if command.filter is not None and len(command.channels) > 1:
+                raise LocalProtocolError("plain WebSocket carries a filter for one channel at a time")
+            wanted = None if command.filter is None else str(command.filter)
             return _encoder.encode(
-                SubscribeObject(**_named(command.channels), cursor=cursor, ref=command.ref)
+                SubscribeObject(**_named(command.channels), cursor=cursor, filter=wanted, ref=command.ref)
             )
         case Unsubscribe():
             return _encoder.encode(UnsubscribeObject(**_named(command.channels), ref=command.ref))

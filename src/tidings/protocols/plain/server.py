@@ -17,6 +17,7 @@ from tidings.protocols.neutral_writing import MessageEncoder, encode_push
 from tidings.protocols.plain.messages import COMMANDS, MAX_REF, decode_command
 from tidings.protocols.queries import Parameters
 from tidings.pushes import Encoder, Push, Refused, Welcome
+from tidings.row_filters import RowFilter
 
 MAX_DATA: Final = 100_000
 """Bytes of a message's data (contract 9)."""
@@ -36,6 +37,7 @@ class ConnectQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     channels: tuple[ChannelName, ...] = ()
     after: Position | None = None
+    filter: RowFilter | None = None
     app: str | None = None
 
 
@@ -43,9 +45,15 @@ def parse_connect(query: str) -> ConnectQuery:
     """Read the query string of `GET /ws`. Raises Refusal with the parameter's name."""
     request = Request(method="GET", path="/ws", query=query)
     parameters = Parameters(request.pairs())
+    channels, wanted = parameters.channels(required=False), parameters.filter()
+    if wanted is not None and not channels:
+        raise Refusal(
+            "bad_filter", field="filter", detail="holds for the channels of the URL, and there are none"
+        )
     return ConnectQuery(
-        channels=parameters.channels(required=False),
+        channels=channels,
         after=parameters.cursor(),
+        filter=wanted,
         app=parameters.app(),
     )
 

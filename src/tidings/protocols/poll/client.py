@@ -14,6 +14,7 @@ from tidings.protocols.neutral_objects import ErrorObject
 from tidings.protocols.neutral_reading import refusal_of
 from tidings.protocols.poll.pages import PollPage, read_page
 from tidings.pushes import Delivered, Push, Reset
+from tidings.row_filters import RowFilter
 
 
 class _Error(msgspec.Struct):
@@ -27,9 +28,15 @@ class PollClient:
     """
 
     def __init__(
-        self, channels: Sequence[ChannelName], *, after: Position | None = None, app: str | None = None
+        self,
+        channels: Sequence[ChannelName],
+        *,
+        after: Position | None = None,
+        filter: RowFilter | None = None,
+        app: str | None = None,
     ) -> None:
         self._channels = tuple(channels)
+        self._filter = filter
         self._app = app
         self._tag: str | None = None
         self.cursor = after
@@ -39,6 +46,8 @@ class PollClient:
         pairs = [("channel", str(name)) for name in self._channels]
         if self._app is not None:
             pairs.append(("app", self._app))
+        if self._filter is not None:
+            pairs.append(("filter", str(self._filter)))
         if self.cursor is not None:
             pairs.append(("cursor", str(self.cursor)))
         if wait:

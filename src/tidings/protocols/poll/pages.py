@@ -55,14 +55,17 @@ def next_cursor(
     complete: bool,
     after: Position | None,
     resets: Mapping[ChannelName, str],
+    reached: Position | None = None,
 ) -> Position:
-    """Where the reader goes on: never beyond what the page holds or declares lost.
+    """Where the reader goes on: never beyond what the page holds or declares lost, or `reached`, if that is told.
 
     A quiet page keeps the reader's own cursor although the head may have moved with other channels; so the body stays
     the same, and so does its entity tag.
     """
     if after is None or (resets and complete):
         return head
+    if reached is not None:
+        return reached
     if messages:
         return messages[-1].position or after
     return after

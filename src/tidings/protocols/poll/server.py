@@ -12,18 +12,13 @@ from tidings.errors import Refusal
 from tidings.ids import ChannelName
 from tidings.messages import Message, Position
 from tidings.protocols.http import Request, Response
-from tidings.protocols.neutral_writing import error_body
+from tidings.protocols.personal import HEADERS
 from tidings.protocols.poll.pages import etag, matches_etag, next_cursor, page_body
 from tidings.protocols.queries import Parameters
+from tidings.row_filters import RowFilter
 
 MAX_WAIT: Final = 60.0
 """Seconds: below the idle limits of common proxies."""
-
-RETRY_AFTER: Final = 1
-"""Seconds in `Retry-After` for what may succeed later."""
-
-HEADERS: Final = {"Cache-Control": "no-store", "Vary": "Authorization, Cookie, Origin"}
-"""Of every answer: a page belongs to whoever may read its channels, and shared caches do not know who that is."""
 
 _SECONDS: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3})?\Z", re.ASCII)
 
@@ -34,6 +29,7 @@ class PollQuery(msgspec.Struct, frozen=True, kw_only=True):
     channels: tuple[ChannelName, ...]
     after: Position | None = None
     wait: float = 0.0
+    filter: RowFilter | None = None
     app: str | None = None
 
 
@@ -44,6 +40,7 @@ def parse_poll(request: Request, *, max_wait: float = MAX_WAIT) -> PollQuery:
         channels=parameters.channels(),
         after=parameters.cursor(),
         wait=_wait(parameters.one("wait"), max_wait),
+        filter=parameters.filter(),
         app=parameters.app(),
     )
 
@@ -64,9 +61,13 @@ def page_response(
     complete: bool,
     after: Position | None,
     resets: Mapping[ChannelName, str],
+    reached: Position | None = None,
 ) -> Response:
-    """Answer with a page (the fields of `engines.base.Page` and the query's cursor): 200, or 304 for the known one."""
-    cursor = next_cursor(messages, head=head, complete=complete, after=after, resets=resets)
+    """Answer with a page (the fields of `engines.base.Page` and the query's cursor): 200, or 304 for the known one.
+
+    reached: where reading ended, when a filter kept messages back.
+    """
+    cursor = next_cursor(messages, head=head, complete=complete, after=after, resets=resets, reached=reached)
     body = page_body(messages, cursor=cursor, resets=resets)
     tag = etag(body)
     headers = {**HEADERS, "ETag": tag}
@@ -74,13 +75,3 @@ def page_response(
     if known is not None and matches_etag(known, tag):
         return Response(status=304, headers=headers)
     return Response(body=body, headers=headers)
-
-
-def refused_response(refusal: Refusal) -> Response:
-    """Answer no, with the catalogue's status and `{"error": {…}}`."""
-    headers = dict(HEADERS)
-    if refusal.reason.retry:
-        headers["Retry-After"] = str(RETRY_AFTER)
-    if refusal.reason.status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    return Response(status=refusal.reason.status, body=error_body(refusal), headers=headers)

@@ -14,6 +14,7 @@ from tidings.messages import Position
 from tidings.protocols.neutral_reading import decode_push
 from tidings.protocols.sse.events import EventParser
 from tidings.pushes import Push
+from tidings.row_filters import RowFilter
 
 HEARTBEAT = ":heartbeat"
 
@@ -22,9 +23,15 @@ class SseClient:
     """Follows channels over one stream at a time; `reconnected` begins the next."""
 
     def __init__(
-        self, channels: Sequence[ChannelName], *, after: Position | None = None, app: str | None = None
+        self,
+        channels: Sequence[ChannelName],
+        *,
+        after: Position | None = None,
+        filter: RowFilter | None = None,
+        app: str | None = None,
     ) -> None:
         self._channels = tuple(channels)
+        self._filter = filter
         self._app = app
         self._cursor = "" if after is None else str(after)
         self._parser = EventParser()
@@ -45,6 +52,8 @@ class SseClient:
         pairs = [("channel", str(name)) for name in self._channels]
         if self._app is not None:
             pairs.append(("app", self._app))
+        if self._filter is not None:
+            pairs.append(("filter", str(self._filter)))
         return urlencode([*pairs, ("framing", "typed")])
 
     def headers(self) -> Mapping[str, str]:

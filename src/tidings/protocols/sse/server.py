@@ -37,6 +37,7 @@ from tidings.pushes import (
     WatchlistChanged,
     Welcome,
 )
+from tidings.row_filters import RowFilter
 
 Framing = Literal["named", "typed"]
 HeartbeatStyle = Literal["comment", "data"]
@@ -90,6 +91,7 @@ class EventsQuery(msgspec.Struct, frozen=True, kw_only=True):
     channels: tuple[ChannelName, ...]
     after: Position | None = None
     unknown: bool = False
+    filter: RowFilter | None = None
     framing: Framing = "named"
     heartbeat: HeartbeatStyle = "comment"
     app: str | None = None
@@ -114,6 +116,7 @@ def parse_events(request: Request) -> EventsQuery:
         channels=parameters.channels(),
         after=after,
         unknown=unknown,
+        filter=parameters.filter(),
         framing="typed" if framing == "typed" else "named",
         heartbeat="data" if heartbeat == "data" else "comment",
         app=parameters.app(),

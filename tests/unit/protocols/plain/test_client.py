@@ -10,12 +10,16 @@ from tidings.errors import Disconnect, RemoteProtocolError
 from tidings.protocols.plain.client import PlainClient
 from tidings.protocols.plain.server import ConnectQuery, PlainServer, parse_connect
 from tidings.pushes import Delivered, Push, Subscribed
+from tidings.row_filters import RowFilter
 
 
 def test_it_asks_for_what_the_server_understands() -> None:
     query = PlainClient().query([CHANNEL], after=at(3), app="demo")
     assert parse_connect(query) == ConnectQuery(channels=(CHANNEL,), after=at(3), app="demo")
     assert parse_connect(PlainClient().query()) == ConnectQuery()
+    filter = RowFilter.parse('a=eq."x,y",b=like.%&')
+    query = PlainClient().query([CHANNEL], filter=filter)
+    assert parse_connect(query) == ConnectQuery(channels=(CHANNEL,), filter=filter)
 
 
 def test_the_server_reads_its_commands() -> None:

@@ -24,6 +24,7 @@ from tidings.commands import (
 from tidings.errors import LocalProtocolError, Refusal
 from tidings.ids import ChannelName, SessionId
 from tidings.protocols.plain.messages import decode_command, encode_command
+from tidings.row_filters import RowFilter
 
 refs = (
     st.none() | st.integers(-(2**70), 2**70) | st.text(st.characters(exclude_categories=["Cs"]), max_size=128)
@@ -33,6 +34,7 @@ printable = st.characters(exclude_categories=["Cs", "Cc"])
 events = st.builds(str.__add__, st.sampled_from(["", "client-"]), st.text(printable, min_size=1, max_size=20))
 commands: st.SearchStrategy[Command] = st.one_of(
     st.builds(Subscribe, channels=channels, after=st.none() | positions, ref=refs),
+    st.builds(Subscribe, channels=st.tuples(names), filter=st.just(RowFilter.parse('a=eq."x,y"')), ref=refs),
     st.builds(Unsubscribe, channels=channels, ref=refs),
     events.flatmap(
         lambda event: st.builds(
@@ -164,6 +166,7 @@ class _Proof:
     "command",
     [
         Subscribe(channels=(CHANNEL,), credential=_Proof()),
+        Subscribe(channels=(CHANNEL, ChannelName("b")), filter=RowFilter.parse("a=eq.1")),
         Publish(channel=CHANNEL, event="typing", data=b"1", client=True),
         Publish(channel=CHANNEL, event="client-typing", data=b"1"),
     ],
@@ -171,3 +174,22 @@ class _Proof:
 def test_what_cannot_be_said_here_is_our_own_fault(command: Command) -> None:
     with pytest.raises(LocalProtocolError):
         encode_command(command)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b'{"type":"subscribe","channels":["a","b"],"filter":"a=eq.1"}', "one channel"),
+        (b'{"type":"subscribe","channel":"a","filter":"a=1"}', "an operator and a dot"),
+        (b'{"type":"subscribe","channel":"a","filter":""}', "column's name"),
+    ],
+)
+def test_a_filter_that_cannot_be_is_refused_by_its_name(text: bytes, words: str) -> None:
+    with pytest.raises(Refusal, match=words) as refused:
+        read(text)
+    assert (refused.value.name, refused.value.field) == ("bad_filter", "filter")
+
+
+def test_no_filter_is_null_or_left_out() -> None:
+    plain = read(b'{"type":"subscribe","channel":"a"}')
+    assert read(b'{"type":"subscribe","channel":"a","filter":null}') == plain

@@ -150,3 +150,9 @@ def test_a_bad_url_is_refused_by_name(query: str, name: str) -> None:
     with pytest.raises(Refusal) as refused:
         parse_connect(query)
     assert refused.value.name == name
+
+
+def test_a_filter_in_a_url_without_channels_is_refused_because_it_would_hold_for_nothing() -> None:
+    with pytest.raises(Refusal, match="there are none") as refused:
+        parse_connect("filter=a%3Deq.1")
+    assert refused.value.name == "bad_filter"

@@ -10,9 +10,11 @@ from tests.unit.protocols.nouns import CHANNEL, at, message, plainly
 from tidings.errors import Refusal, RemoteProtocolError
 from tidings.messages import Message
 from tidings.protocols.http import Request, Response
+from tidings.protocols.personal import refused_response
 from tidings.protocols.poll.client import PollClient
-from tidings.protocols.poll.server import PollQuery, page_response, parse_poll, refused_response
+from tidings.protocols.poll.server import PollQuery, page_response, parse_poll
 from tidings.pushes import Delivered, Push, Reset
+from tidings.row_filters import RowFilter
 
 
 def exchange(
@@ -37,6 +39,9 @@ def test_it_asks_for_what_the_server_understands() -> None:
     asked = parse_poll(Request(method="GET", path="/poll", query=client.query(2.5)))
     assert asked == PollQuery(channels=(CHANNEL,), after=at(3), wait=2.5, app="demo")
     assert "wait" not in client.query()
+    filtered = PollClient([CHANNEL], filter=RowFilter.parse("a=eq.1"))
+    asked = parse_poll(Request(method="GET", path="/poll", query=filtered.query()))
+    assert asked.filter == RowFilter.parse("a=eq.1")
 
 
 def test_it_begins_at_the_present_and_follows() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -122,3 +124,13 @@ def test_if_none_match_is_a_list_compared_weakly(header: str, matches: bool) -> 
 
 def test_a_long_header_is_read_in_linear_time() -> None:
     assert not matches_etag('"b",' * 100_000 + "x", '"a"')
+
+
+def test_what_a_filter_kept_back_moves_the_cursor_too() -> None:
+    page: dict[str, Any] = {"head": at(20), "complete": True, "after": at(5), "resets": {}}
+    assert next_cursor([message(7)], reached=at(9), **page) == at(9)
+    assert next_cursor([], reached=at(9), **page) == at(9)
+    assert next_cursor([], reached=None, **page) == at(5)
+    assert next_cursor([], reached=at(9), **(page | {"resets": {CHANNEL: "retention"}})) == at(20)
+    lost: dict[str, Any] = {"resets": {CHANNEL: "retention"}, "complete": False}
+    assert next_cursor([], reached=at(9), **(page | lost)) == at(9)

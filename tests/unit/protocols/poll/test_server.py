@@ -10,7 +10,8 @@ import pytest
 from tests.unit.protocols.nouns import CHANNEL, at, message
 from tidings.errors import Refusal
 from tidings.protocols.http import Request, Response
-from tidings.protocols.poll.server import PollQuery, page_response, parse_poll, refused_response
+from tidings.protocols.personal import refused_response
+from tidings.protocols.poll.server import PollQuery, page_response, parse_poll
 
 
 def request(query: str = "channel=project-42", **headers: str) -> Request:

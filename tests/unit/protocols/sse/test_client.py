@@ -10,6 +10,7 @@ from tidings.protocols.http import Request
 from tidings.protocols.sse.client import SseClient
 from tidings.protocols.sse.server import SseServer, parse_events
 from tidings.pushes import Delivered, Heartbeat, Push, Reset, Subscribed
+from tidings.row_filters import RowFilter
 
 
 def say(server: SseServer, *pushes: Push) -> bytes:
@@ -21,6 +22,9 @@ def test_it_asks_for_what_the_server_understands() -> None:
     headers = {name.lower(): value for name, value in client.headers().items()}
     asked = parse_events(Request(method="GET", path="/events", query=client.query(), headers=headers))
     assert (asked.channels, asked.after, asked.framing, asked.app) == ((CHANNEL,), at(3), "typed", "demo")
+    filtered = SseClient([CHANNEL], filter=RowFilter.parse("a=eq.1"))
+    asked = parse_events(Request(method="GET", path="/events", query=filtered.query()))
+    assert asked.filter == RowFilter.parse("a=eq.1")
 
 
 def test_without_a_cursor_it_sends_none() -> None:
