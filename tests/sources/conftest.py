@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.sources.rigs import Rig, SqliteRig
+from tests.fixtures.fix_postgres import MAJORS, NEWEST
+from tests.sources.rigs import PostgresRig, Rig, SqliteRig
 
-RIGS: dict[str, Callable[[Path], SqliteRig]] = {
+RIGS: dict[str, Callable[[Path], Rig]] = {
     "sqlite": partial(SqliteRig, driver="sqlite3"),
     "sqlite-apsw": partial(SqliteRig, driver="apsw"),
+    "postgres-15": lambda _: PostgresRig("15"),
+    "postgres-18": lambda _: PostgresRig("18"),
 }
 """Each source that must pass the general suite, by name. That suite must not open the file with a SQLite of its own:
 two copies in one process drop each other's locks."""
@@ -31,5 +34,21 @@ async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[R
 async def sqlite(tmp_path: Path) -> AsyncIterator[SqliteRig]:
     """A fresh SQLite file, for what only SQLite does."""
     made = SqliteRig(tmp_path)
+    yield made
+    await made.close()
+
+
+@pytest.fixture(params=MAJORS)
+async def pg(request: pytest.FixtureRequest) -> AsyncIterator[PostgresRig]:
+    """A fresh database on each age of server, for what only Postgres does."""
+    made = PostgresRig(request.param)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def newest_pg() -> AsyncIterator[PostgresRig]:
+    """A fresh database on the newest server alone."""
+    made = PostgresRig(NEWEST)
     yield made
     await made.close()

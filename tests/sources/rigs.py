@@ -1,9 +1,11 @@
-"""What a source test needs of a database, and how SQLite gives it. Holds no test."""
+"""What a source test needs of a database, and how SQLite and Postgres give it. Holds no test."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import math
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -12,28 +14,55 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
-from tidings.changes import Change, Gap, Transaction
+from tests.fixtures.fix_postgres import Database, shared_cluster
+from tidings.changes import Change, Checkpoint, Gap, Progress, Transaction
 from tidings.sources.base import ChangeSource
+from tidings.sources.postgres import PostgresSource
 from tidings.sources.sqlite import SqliteSource
 
 PATIENCE = 20.0
 """Seconds to wait for something that should take milliseconds, on a machine that is busy."""
 
 
-class Follower:
-    """Takes transactions from a source and keeps what came."""
+class Log:
+    """In place of the log: how far a source's changes are in it. It outlives the source."""
 
-    def __init__(self, source: ChangeSource) -> None:
+    def __init__(self) -> None:
+        self.progress: Progress | None = None
+
+    async def tell(self) -> Progress | None:
+        return self.progress
+
+
+class Follower:
+    """Takes transactions from a source and keeps what came. log: where it notes what it acknowledges."""
+
+    def __init__(self, source: ChangeSource, log: Log | None = None) -> None:
         self.source = source
         self.keys: list[str] = []
+        self._log = log or Log()
         self._stream: AsyncIterator[Transaction] = source.transactions()
 
     async def next(self, *, acknowledge: bool = True) -> Transaction:
+        """The next that tells something; a source may say in between that there was nothing."""
+        while True:
+            transaction = await self.any(acknowledge=acknowledge)
+            if transaction.changes or transaction.emitted or transaction.gap is not None:
+                return transaction
+
+    async def any(self, *, acknowledge: bool = True) -> Transaction:
+        """The next, also when it tells nothing but its checkpoint."""
         transaction = await asyncio.wait_for(anext(self._stream), PATIENCE)
         self.keys.append(self.source.key(transaction.checkpoint))
         if acknowledge:
-            await self.source.acknowledge(transaction.checkpoint)
+            await self.acknowledge(transaction.checkpoint)
         return transaction
+
+    async def acknowledge(self, checkpoint: Checkpoint) -> None:
+        """As after appending to the log."""
+        source = self.source
+        self._log.progress = Progress(source=source.name, generation=source.generation, checkpoint=checkpoint)
+        await source.acknowledge(checkpoint)
 
     async def changes(self, count: int, *, acknowledge: bool = True) -> list[Change]:
         """Exactly so many changes; a gap on the way fails."""
@@ -79,6 +108,8 @@ class Rig(Protocol):
         """Open a new source and begin to follow it."""
         ...
 
+    async def close(self) -> None: ...
+
 
 class SqliteRig:
     """A SQLite file; the writer is the `sqlite3` shell of the system, which has another SQLite than ours."""
@@ -122,6 +153,48 @@ class SqliteRig:
     async def close(self) -> None:
         for source in self._sources:
             await source.close()
+
+
+class PostgresRig:
+    """A database of a real server; whoever writes has a session of its own. Old rows are told whole."""
+
+    def __init__(self, major: str, *, identity: str = "FULL", **options: Any) -> None:
+        self.database = Database(shared_cluster(major))
+        self.log = Log()
+        self._identity = identity
+        self._options = options
+        self._sources: list[PostgresSource] = []
+
+    def execute(self, sql: str) -> None:
+        whole = [sql] if "BEGIN" in sql else re.split(r";\s*", sql)
+        made = re.findall(r"CREATE TABLE (\w+)", sql)
+        whole += [f"ALTER TABLE {table} REPLICA IDENTITY {self._identity}" for table in made]
+        self.database.run(*whole)
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """All rows, in the words in which changes tell values."""
+        return [json.loads(row) for (row,) in self.database.rows(f'SELECT to_jsonb(whole_row)::text FROM "{table}" whole_row')]
+
+    def source(self, *tables: str, **options: Any) -> PostgresSource:
+        url = self.database.url
+        made = PostgresSource(url, tables or ("tasks",), name=self.name, **{**self._options, **options})
+        self._sources.append(made)
+        return made
+
+    @property
+    def name(self) -> str:
+        """Slots are the server's, not the database's, so each database has a source of its own name."""
+        return f"app-{self.database.name}"
+
+    async def follow(self, *tables: str, **options: Any) -> Follower:
+        source = self.source(*tables, **options)
+        await source.open(self.log.tell)
+        return Follower(source, self.log)
+
+    async def close(self) -> None:
+        for source in self._sources:
+            await source.close()
+        await asyncio.to_thread(self.database.drop)
 
 
 def told(value: Any) -> Any:

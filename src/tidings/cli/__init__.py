@@ -40,6 +40,10 @@ COMMANDS: Final = {
     "token": ("token:token", "Print a token that opens private channels."),
     "config show": ("config:show", "Print every setting, its value and where it came from."),
     "config check": ("config:check", "Tell every fault of the settings."),
+    "doctor": ("doctor:doctor", "Check a deployment, and say what to fix."),
+    "source add": ("source:add", "Make a database ready for capture."),
+    "source remove": ("source:remove", "Take what that made out of it again."),
+    "outbox sql": ("outbox:sql", "Print the SQL that makes the outbox."),
     "rules try": ("rules:try_rules", "Show the messages that a change would send."),
     "webhooks list": ("webhooks:list_dead", "List the webhook events that could not be delivered."),
     "webhooks replay": ("webhooks:replay", "Send them again."),
@@ -51,7 +55,9 @@ USAGE: Final = {"publish": "Usage: tidings publish [OPTIONS] CHANNEL EVENT [DATA
 
 GROUPS: Final = {
     "config": "Show the settings in force, or check them.",
+    "outbox": "The table in which services name their own events.",
     "rules": "Explain the rules that turn row changes into messages.",
+    "source": "Make a database ready for capture, or take all of that out again.",
     "webhooks": "The webhook events that could not be delivered.",
 }
 

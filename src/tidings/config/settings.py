@@ -70,13 +70,20 @@ class SourceSettings(_Table, frozen=True):
     """A database whose committed rows become messages by the rules."""
 
     url: str
-    """`sqlite:///file.db`: three slashes for a relative path, four for an absolute one."""
+    """`sqlite:///file.db` (four slashes for an absolute path) or `postgresql://user@host/database`."""
     tables: tuple[str, ...] = ()
-    """Tables to capture; empty: those that the rules name."""
+    """Tables to capture, `sales.orders` outside of public; empty: those that the rules name. The outbox always."""
     name: str | None = None
-    """What metrics, logs and checkpoints call it; without it: the file's name."""
+    """What metrics, logs, message ids and the replication slot call it; without it: the file's or database's name."""
     app: str | None = None
     """Id of the app whose log gets the messages; without it: the first app."""
+    old_rows: Literal["required", "known"] = "required"
+    """Where Postgres does not tell the row before a change: `required` refuses rules that need it, `known` does with
+    what is told, and says `reset` where that is not enough."""
+    max_behind_bytes: Annotated[int, msgspec.Meta(ge=1)] = 256 << 20
+    """Postgres: bytes of its log that may wait for us before the node is not ready."""
+    max_retained_bytes: Annotated[int, msgspec.Meta(ge=1)] = 4 << 30
+    """Postgres: bytes of its log that it may keep for us before the node is not ready."""
 
 
 class KeyPair(_Table, frozen=True):

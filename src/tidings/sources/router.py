@@ -14,11 +14,12 @@ from typing import Final, Literal
 import msgspec
 import structlog
 
-from tidings.changes import Change, Gap, Transaction
+from tidings.changes import Change, Emitted, Gap, Transaction
 from tidings.ids import ChannelName
-from tidings.messages import Message
-from tidings.sources.rulebook import CompiledRule, Undeliverable
-from tidings.sources.rules import AnyRule, Draft, FunctionRule, Rule, check_channel, check_event, check_rules
+from tidings.messages import Message, check_channel, check_event
+from tidings.outbox import table as outbox
+from tidings.sources.rulebook import CompiledRule, Undeliverable, Untold, encode_json
+from tidings.sources.rules import AnyRule, Draft, FunctionRule, Rule, check_rules
 
 log = structlog.get_logger("tidings.sources.router")
 
@@ -36,8 +37,21 @@ Encoded = tuple[Draft, bytes]
 """A draft with its data as JSON: encoded once, here."""
 
 
+class Routed(msgspec.Struct, frozen=True):
+    """What a transaction becomes.
+
+    untold: patterns of channels that may miss a message, because the database did not tell a column that says whom a
+    change concerns; their clients are told `reset`. ends: how many messages there are after each change.
+    """
+
+    messages: tuple[Message, ...]
+    untold: tuple[str, ...] = ()
+    ends: tuple[int, ...] = ()
+
+
 class Parked(msgspec.Struct, frozen=True):
-    """A change that one rule could not send. rule: its place from 1. reason: what is wrong, without the row's data."""
+    """A change that one rule could not send. rule: its place from 1; 0 for the outbox, which needs none. reason: what
+    is wrong, without the row's data."""
 
     rule: int
     table: str
@@ -78,24 +92,50 @@ class ChangeRouter:
         self._message_bytes = message_bytes
         self._on_parked = on_parked
         self._noticed: set[Parked] = set()
+        self._by_table: dict[str, list[tuple[int, CompiledRule | FunctionRule]]] = {}
+        for at, rule in enumerate(self._rules, 1):
+            self._by_table.setdefault(rule.table, []).append((at, rule))
         self.parked: Counter[int] = Counter()
         """Changes that could not be sent, by the rule's place from 1."""
 
-    def route(self, transaction: Transaction, key: str) -> list[Message]:
+    def route(self, transaction: Transaction, key: str) -> Routed:
         """The messages of a transaction, in the order of its changes.
 
         key: the source's idempotency key of this transaction. Ids and trail come from it, so a repeat is the same.
         """
         trail = hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
         messages: list[Message] = []
-        for change in transaction.changes:
-            for draft, data in self._drafts(change):
-                messages.append(_message(draft, data, f"{key}.{len(messages)}", change.time, trail))
-        return messages
+        untold: dict[str, None] = {}
+        emitted = list(transaction.emitted)
+        ends: list[int] = []
+        for at, change in enumerate(transaction.changes):
+            while emitted and emitted[0].at <= at:
+                messages += self._emitted(emitted.pop(0), f"{key}.{len(messages)}", trail)
+            if change.table == outbox.TABLE:
+                messages += self._outbox_row(change, f"{key}.{len(messages)}", trail)
+            else:
+                for draft, data in self._drafts(change, untold):
+                    messages.append(_message(draft, data, f"{key}.{len(messages)}", change.time, trail))
+            ends.append(len(messages))
+        for one in emitted:
+            messages += self._emitted(one, f"{key}.{len(messages)}", trail)
+        return Routed(tuple(messages), tuple(untold), tuple(ends))
 
     def explain(self, change: Change) -> list[Explained]:
         """What each rule would do with a change, also those of other tables. Counts nothing."""
         return [self._explained(at, change) for at in range(1, len(self._rules) + 1)]
+
+    def rows_of(self, channel: str) -> list[tuple[CompiledRule, list[dict[str, str]]]]:
+        """The rules that tell a channel whole rows, one for each table, and by which values its rows are found."""
+        found: dict[str, tuple[CompiledRule, list[dict[str, str]]]] = {}
+        for rule in self._rules:
+            if (
+                isinstance(rule, CompiledRule)
+                and rule.table not in found
+                and (values := rule.rows_of(channel))
+            ):
+                found[rule.table] = rule, values
+        return list(found.values())
 
     def patterns(self, gap: Gap) -> list[str]:
         """Channel patterns of everything that the gap's tables send to: their clients must read anew."""
@@ -107,17 +147,45 @@ class ChangeRouter:
 
     def gaps(self, transaction: Transaction) -> list[Gap]:
         """The transaction's gap, and one for truncated tables: no message names the rows that went."""
-        tables = tuple(dict.fromkeys(c.table for c in transaction.changes if c.kind == "truncate"))
+        told = {rule.table for rule in self._rules if isinstance(rule, CompiledRule) and rule.tells_truncate}
+        tables = tuple(
+            dict.fromkeys(c.name for c in transaction.changes if c.kind == "truncate" and c.name not in told)
+        )
         truncated = [Gap("source", tables)] if tables else []
         return ([transaction.gap] if transaction.gap else []) + truncated
 
-    def _drafts(self, change: Change) -> Iterator[Encoded]:
-        for at, rule in enumerate(self._rules, 1):
-            if rule.table == change.table and change.kind != "truncate":
-                try:
-                    yield from self._checked(rule, change)
-                except Undeliverable as error:
-                    self._park(Parked(at, change.table, str(error)))
+    def _drafts(self, change: Change, untold: dict[str, None]) -> Iterator[Encoded]:
+        for at, rule in self._by_table.get(change.name, ()):
+            if change.kind == "truncate" and not _tells_truncate(rule):
+                continue
+            try:
+                yield from self._checked(rule, change)
+            except Undeliverable as error:
+                self._park(Parked(at, change.name, str(error)))
+                if isinstance(error, Untold) and isinstance(rule, CompiledRule):
+                    untold[rule.pattern] = None
+
+    def _outbox_row(self, change: Change, id: str, trail: str) -> list[Message]:
+        """The message that a row of the outbox holds. Its sweeping is no news."""
+        if change.kind != "insert" or change.new is None:
+            return []
+        try:
+            staged = outbox.read_row(change.new)
+        except outbox.Unreadable as error:
+            self._park(Parked(0, change.name, str(error)))
+            return []
+        return [staged.message(id, change.time, trail)]
+
+    def _emitted(self, emitted: Emitted, id: str, trail: str) -> list[Message]:
+        """The message that was written into the database's log itself."""
+        if emitted.prefix != outbox.PREFIX:
+            return []
+        try:
+            staged = outbox.read_emitted(emitted.content)
+        except outbox.Unreadable as error:
+            self._park(Parked(0, "pg_logical_emit_message", str(error)))
+            return []
+        return [staged.message(id, emitted.time, trail)]
 
     def _park(self, parked: Parked) -> None:
         self.parked[parked.rule] += 1
@@ -127,9 +195,9 @@ class ChangeRouter:
 
     def _explained(self, at: int, change: Change) -> Explained:
         rule = self._rules[at - 1]
-        if rule.table != change.table:
+        if rule.table != change.name:
             return Explained(rule=at, outcome="nothing", why=f"it is for table {rule.table!r}")
-        if change.kind == "truncate":
+        if change.kind == "truncate" and not _tells_truncate(rule):
             return Explained(
                 rule=at, outcome="nothing", why="a truncated table is told as `reset` to its channels"
             )
@@ -149,7 +217,7 @@ class ChangeRouter:
         for draft in drafts:
             try:
                 wrong = check_channel(draft.channel) or check_event(draft.event)
-                data = b"" if wrong else _encoded(draft)
+                data = b"" if wrong else encode_json(draft.data)
             except (AttributeError, TypeError, ValueError) as error:  # a rule function's draft of wrong types
                 raise Undeliverable(f"the draft cannot be read: {type(error).__name__}") from error
             if wrong:
@@ -184,11 +252,8 @@ def _bounded(drafts: Iterable[Draft]) -> Iterator[Draft]:
         yield draft
 
 
-def _encoded(draft: Draft) -> bytes:
-    try:
-        return msgspec.json.encode(draft.data)
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise Undeliverable("the data cannot be written as JSON") from error
+def _tells_truncate(rule: CompiledRule | FunctionRule) -> bool:
+    return isinstance(rule, CompiledRule) and rule.tells_truncate
 
 
 def _message(draft: Draft, data: bytes, id: str, time: int, trail: str) -> Message:

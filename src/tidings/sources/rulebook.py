@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from decimal import Decimal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -14,9 +15,15 @@ from tidings.sources.templates import Template, Unfilled
 
 Move = Literal["insert", "update", "delete", "enter", "leave"]
 
+_encoder: Final = msgspec.json.Encoder(decimal_format="number")
+
 
 class Undeliverable(Exception):
     """A change that a rule cannot send. The text tells why and holds nothing of the row."""
+
+
+class Untold(Undeliverable):
+    """The database did not tell a column that is needed to know whom the change concerns."""
 
 
 class CompiledRule:
@@ -34,34 +41,51 @@ class CompiledRule:
         self._keys = [[Template(part) for part in key] for key in rule.keys]
         self._version = rule.version or ("version" if "version" in columns else None)
         self._limit = message_bytes
+        self._events = _events_of(rule)
         self.pattern = self._channel.pattern
 
     def drafts(self, change: Change) -> list[Draft]:
         """What the rule sends for a change. Raises Undeliverable."""
         return list(self._drafts(change))
 
+    def rows_of(self, channel: str) -> list[dict[str, str]]:
+        """Which rows belong to a channel: the values, as text, that their columns may have together; none for a rule
+        that does not tell rows whole, since a snapshot must not show what messages do not."""
+        return [] if self._rule.deliver == "notify" else self._channel.values(channel)
+
+    def is_in(self, row: Row, channel: str) -> bool:
+        """Whether a row belongs to a channel."""
+        try:
+            return self._channel.fill(row) == channel
+        except Unfilled:
+            return False
+
     def silence(self, change: Change) -> str:
         """Why nothing is sent for a change that gave no drafts."""
-        if self._channel_of(change.row) is None:
+        if change.kind != "truncate" and self._channel_of(change.row) is None:
             return "a column of the channel is NULL, so the row is in no channel"
         return f"the rule names no event for {change.kind}"
 
     def _drafts(self, change: Change) -> Iterator[Draft]:
+        if change.kind == "truncate":
+            if self.tells_truncate:
+                yield self._truncated(change)
+            return
         if change.kind == "insert" or change.kind == "delete":
-            event = self._rule.insert if change.kind == "insert" else self._rule.delete
-            yield from self._draft(change, change.kind, change.row, event)
+            yield from self._draft(change, change.kind, change.row, self._events[change.kind])
             return
         new = self._channel_of(change.new or {})
         old = self._old_channel(change, new)
         if old == new:
             yield from self._updated(change)
             return
-        yield from self._draft(change, "leave", change.old or {}, self._rule.delete or self._rule.update)
-        yield from self._draft(change, "enter", change.new or {}, self._rule.insert or self._rule.update)
+        gone, come, changed = (self._events[kind] for kind in ("delete", "insert", "update"))
+        yield from self._draft(change, "leave", change.old or {}, gone or changed)
+        yield from self._draft(change, "enter", change.new or {}, come or changed)
 
     def _updated(self, change: Change) -> Iterator[Draft]:
         when = next((when for when in self._rule.when if change.changed(when.changed)), None)
-        event = when.event if when else self._rule.update
+        event = when.event if when else self._events["update"]
         yield from self._draft(change, "update", change.new or {}, event, when)
 
     def _draft(
@@ -91,7 +115,8 @@ class CompiledRule:
         except Unfilled as reason:
             if reason.null:
                 return None
-            raise Undeliverable(f"channel: {reason}") from reason
+            untold = any(column not in row for column in self._channel.columns)
+            raise (Untold if untold else Undeliverable)(f"channel: {reason}") from reason
 
     def _filled_keys(self, row: Row) -> tuple[tuple[Any, ...], ...]:
         """A key with a NULL or unknown part names no query: it is left out."""
@@ -104,14 +129,60 @@ class CompiledRule:
         return tuple(filled)
 
     def _data(self, change: Change, move: Move, row: Row, when: When | None) -> dict[str, Any]:
+        if self._rule.deliver == "change":
+            return self._raw(change, move)
         ids = self._ids(change, row, when)
         if self._rule.deliver == "notify" or move in ("delete", "leave"):
             return ids
         content = self._patch(change, move, row) if self._rule.deliver == "patch" else row
         whole = {**content, **ids}
-        if change.unknown or len(_json(whole)) > self._limit:
+        if change.unchanged and self._rule.deliver == "full":
+            whole["unchanged"] = list(change.unchanged)
+        if change.unknown or len(encode_json(whole)) > self._limit:
             return {**ids, "too_large": True, "columns": sorted({*content, *change.unknown})}
         return whole
+
+    def _raw(self, change: Change, move: Move) -> dict[str, Any]:
+        """The change itself. Who is left sees a row go, who is entered sees one come: neither sees the other's part."""
+        old = None if move in ("insert", "enter") else change.old
+        new = None if move in ("delete", "leave") else change.new
+        kind = {"leave": "delete", "enter": "insert"}.get(move, move)
+        whole: dict[str, Any] = {
+            "schema": change.schema,
+            "table": change.table,
+            "type": kind.upper(),
+            "new": new,
+            "old": old,
+            "commit_time": change.time,
+            "position": change.position,
+        }
+        if change.unknown:
+            whole["unknown"] = list(change.unknown)
+        if change.unchanged and new is not None:
+            whole["unchanged"] = list(change.unchanged)
+        if len(encode_json(whole)) <= self._limit:
+            return whole
+        needed = {*change.key, *self._channel.columns}
+        columns = sorted({*(new or {}), *(old or {})})
+        for part in ("new", "old"):
+            if whole[part] is not None:
+                whole[part] = {column: value for column, value in whole[part].items() if column in needed}
+        return {**whole, "too_large": True, "columns": columns}
+
+    @property
+    def tells_truncate(self) -> bool:
+        """Whether an emptied table is told by an event; only a channel that is one for the whole table can say it."""
+        return self._rule.truncate is not None and not self._channel.columns
+
+    def _truncated(self, change: Change) -> Draft:
+        raw = {"schema": change.schema, "table": change.table, "type": "TRUNCATE", "new": None, "old": None}
+        data = {**raw, "commit_time": change.time, "position": change.position}
+        return Draft(
+            channel=self._channel.text,
+            event=self._rule.truncate or "",
+            data=data if self._rule.deliver == "change" else {"table": change.name},
+            keys=self._filled_keys({}),
+        )
 
     def _ids(self, change: Change, row: Row, when: When | None) -> dict[str, Any]:
         named = when.data if when and when.data is not None else self._rule.data
@@ -119,21 +190,22 @@ class CompiledRule:
             named = {column: column for column in dict.fromkeys((*change.key, *self._channel.columns))}
         missing = [column for column in named.values() if column not in row]
         if missing:
-            raise Undeliverable(f"data: column {missing[0]} is unknown")
+            raise Untold(f"data: column {missing[0]} is unknown")
         return {name: row[column] for name, column in named.items()}
 
     def _patch(self, change: Change, move: Move, row: Row) -> Mapping[str, Any]:
         """The columns an update changed; the whole row for those who see it for the first time."""
         if move != "update" or change.old is None:
             return row
-        changed = {column: value for column, value in row.items() if change.changed(column)}
+        old = change.old  # a column that was not told of the old row may have changed
+        changed = {c: value for c, value in row.items() if c not in old or change.changed(c)}
         if self._version in row:
             changed[str(self._version)] = row[str(self._version)]
         return changed
 
     def _entity(self, change: Change, move: Move, row: Row) -> Entity | None:
         parts = [row.get(column) for column in change.key]
-        if not parts or any(not isinstance(part, str | int | float) for part in parts):
+        if not parts or any(not isinstance(part, str | int | float | Decimal) for part in parts):
             return None
         identity = (
             parts[0] if len(parts) == 1 and isinstance(parts[0], str | int) else ",".join(map(str, parts))
@@ -144,8 +216,17 @@ class CompiledRule:
         return Entity(type=self._rule.entity or self.table, id=identity, version=version, change=move)
 
 
-def _json(value: object) -> bytes:
+def _events_of(rule: Rule) -> dict[str, str | None]:
+    """The event of each kind of change. A rule for raw changes that names none has one for each."""
+    events = {"insert": rule.insert, "update": rule.update, "delete": rule.delete}
+    if rule.deliver == "change" and not any(events.values()):
+        return {kind: kind for kind in events}
+    return events
+
+
+def encode_json(value: object) -> bytes:
+    """A value as JSON, decimals with every digit. Raises Undeliverable for what JSON cannot hold."""
     try:
-        return msgspec.json.encode(value)
-    except (TypeError, ValueError, OverflowError) as error:
+        return _encoder.encode(value)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise Undeliverable("the data cannot be written as JSON") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, Protocol
 
@@ -10,23 +9,15 @@ import msgspec
 
 from tidings.changes import Change
 from tidings.errors import ConfigError
-from tidings.ids import CHANNEL_CHARACTERS, MAX_CHANNEL_NAME
-from tidings.messages import RESERVED_EVENTS, Entity
+from tidings.messages import Entity, check_channel, check_event
 from tidings.nearest import no_such
+from tidings.sources.base import TableInfo
 from tidings.sources.templates import Template
-
-MAX_EVENT_NAME: Final = 200
-"""Characters; the contract's limit."""
 
 MAX_RULES: Final = 1000
 """Each change of a table is matched with all rules of that table."""
 
-_CHANNEL: Final = re.compile(CHANNEL_CHARACTERS + r"*\Z")
-
-NOT_FOR_RULES: Final = (*RESERVED_EVENTS, "client-")
-"""Beginnings of event names that only the server or a client may say."""
-
-Deliver = Literal["notify", "full", "patch"]
+Deliver = Literal["notify", "full", "patch", "change"]
 
 
 class When(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,6 +44,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """The event for a changed row; without it nothing is sent for one."""
     delete: str | None = None
     """The event for a row that is gone; without it nothing is sent for one."""
+    truncate: str | None = None
+    """The event for an emptied table, where the channel names no column; without it the channels get `reset`."""
     when: tuple[When, ...] = ()
     """For updates: the first entry that fits wins over `update`."""
     data: dict[str, str] | None = None
@@ -60,7 +53,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     keys: tuple[tuple[str, ...], ...] = ()
     """Query keys that clients invalidate, each a list of templates: `[["tasks", "{id}"]]`."""
     deliver: Deliver = "notify"
-    """`notify`: `data` alone. `full`: every column too. `patch`: the changed columns and the version too."""
+    """`notify`: `data` alone. `full`: every column too. `patch`: the changed columns and the version too. `change`: the
+    change itself, with table, type, new and old row; its events are `insert`, `update`, `delete` if none is named."""
     entity: str | None = None
     """The type that clients are told; without it: the table's name."""
     version: str | None = None
@@ -116,6 +110,28 @@ def faults_of_rules(rules: Sequence[AnyRule], columns: Mapping[str, Sequence[str
     ]
 
 
+def faults_of_old_rows(rule: Rule, info: TableInfo) -> list[str]:
+    """Why a rule would be silent at times, because the database does not tell the row before a change."""
+    if set(info.columns) <= set(info.old):
+        return []
+    known = set(info.old)
+    channel = [column for column in _columns_of(rule.channel) if isinstance(column, str)]
+    faults = []
+    raw = rule.deliver == "change"
+    goes = raw or rule.update or rule.when or rule.delete
+    if goes and (untold := [column for column in channel if column not in known]):
+        faults.append(f".channel: who was told of a row before it changed or went needs its old {untold[0]}")
+    if rule.delete and (untold := [column for column in (rule.data or {}).values() if column not in known]):
+        faults.append(f".data: a deleted row's {untold[0]} is needed")
+    for at, when in enumerate(rule.when, 1):
+        if when.changed not in known:
+            faults.append(f".when[{at}].changed: whether {when.changed} changed needs its old value")
+    if raw and not faults:
+        faults.append(".deliver: the old row is part of a raw change")
+    told = f"of an old row table {rule.table!r} tells only {', '.join(info.old)}"
+    return [f'{fault}, but {told}; {info.fix}, or set old_rows = "known" for the source' for fault in faults]
+
+
 def columns_of_rules(rules: Iterable[Rule]) -> list[str]:
     """Every column that rules name, once."""
     named = (column for rule in rules for _, column in _columns_named(rule))
@@ -126,26 +142,6 @@ def columns_needed(rule: Rule) -> list[str]:
     """The columns without which a rule can send nothing: those of its channel and its data."""
     channel = (column for column in _columns_of(rule.channel) if isinstance(column, str))
     return list(dict.fromkeys([*channel, *(rule.data or {}).values()]))
-
-
-def check_channel(channel: str) -> str | None:
-    """Why a filled channel name is not allowed; None when it is. The value itself is not repeated: it is data."""
-    if not channel:
-        return "the channel name is empty"
-    if len(channel) > MAX_CHANNEL_NAME:
-        return f"the channel name is longer than {MAX_CHANNEL_NAME} characters"
-    if not _CHANNEL.match(channel):
-        return "the channel name has characters that are not allowed (letters, digits and _ - = @ , . ; are)"
-    return None
-
-
-def check_event(event: str) -> str | None:
-    """Why an event name is not allowed; None when it is."""
-    if not 0 < len(event) <= MAX_EVENT_NAME or not event.isprintable():
-        return f"an event name has 1 to {MAX_EVENT_NAME} printable characters"
-    if event.startswith(NOT_FOR_RULES):
-        return f"an event name may not begin with {', '.join(NOT_FOR_RULES)}"
-    return None
 
 
 def _load(at: int, table: Mapping[str, Any]) -> Rule:
@@ -176,8 +172,9 @@ def _faults(rule: AnyRule, columns: Mapping[str, Sequence[str]]) -> Iterator[str
 
 def _faults_of_events(rule: Rule) -> Iterator[str]:
     events = {"insert": rule.insert, "update": rule.update, "delete": rule.delete}
+    events["truncate"] = rule.truncate
     events |= {f"when[{at}].event": when.event for at, when in enumerate(rule.when, 1)}
-    if not any(events.values()):
+    if not any(events.values()) and rule.deliver != "change":
         yield ": it sends nothing; name an event for insert, update, delete or when"
     for field, event in events.items():
         wrong = check_event(event) if event is not None else None

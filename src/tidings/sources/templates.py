@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 from tidings.errors import ConfigError
 
 _PART: Final = re.compile(r"\{([^{}]+)\}|([{}])")
+
+
+MAX_STEPS: Final = 200
+"""Steps of reading a name back: a stranger may ask for any name, and each further column multiplies the ways."""
+
+
+class TooManyWays(Exception):
+    """A name that could have been made of a row in too many ways to look for them all."""
 
 
 class Unfilled(Exception):
@@ -41,13 +50,41 @@ class Template:
         self.columns = tuple(column for _, column in self._parts if column is not None)
         self.pattern = "".join(fixed + ("*" if column is not None else "") for fixed, column in self._parts)
 
+    def values(self, text: str) -> list[dict[str, str]]:
+        """Every way in which columns could have made a text; none when none could.
+
+        A text between two columns may stand in their values too: then there are several ways. Raises TooManyWays.
+        """
+        found: list[dict[str, str]] = []
+        self._split(text, 0, {}, found, [MAX_STEPS])
+        return found
+
+    def _split(
+        self, text: str, at: int, so_far: dict[str, str], found: list[dict[str, str]], steps: list[int]
+    ) -> None:
+        steps[0] -= 1
+        if steps[0] < 0:
+            raise TooManyWays
+        fixed, column = self._parts[at]
+        if not text.startswith(fixed):
+            return
+        rest = text[len(fixed) :]
+        if column is None:
+            if not rest:
+                found.append(so_far)
+            return
+        following = self._parts[at + 1][0]
+        for end in range(1, len(rest) + 1):
+            if rest.startswith(following, end) and so_far.get(column, rest[:end]) == rest[:end]:
+                self._split(rest[end:], at + 1, {**so_far, column: rest[:end]}, found, steps)
+
     def fill(self, row: Mapping[str, Any]) -> str:
         """The text for a row. Raises Unfilled when a column is NULL, unknown or not a plain value."""
         return "".join(
             fixed + ("" if column is None else _plain(row, column)) for fixed, column in self._parts
         )
 
-    def value(self, row: Mapping[str, Any]) -> str | int | float | bool:
+    def value(self, row: Mapping[str, Any]) -> str | int | float | bool | Decimal:
         """Like `fill`, but a template that is one column alone keeps the value's JSON type: `{id}` gives 7, not "7"."""
         if len(self.columns) == 1 and self.text == f"{{{self.columns[0]}}}":
             return _scalar(row, self.columns[0])
@@ -58,17 +95,19 @@ def _plain(row: Mapping[str, Any], column: str) -> str:
     value = _scalar(row, column)
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return format(value.normalize(), "f")
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return str(int(value))  # 5.0 and 5 are one value to a database, so they must be one channel
     return str(value)
 
 
-def _scalar(row: Mapping[str, Any], column: str) -> str | int | float | bool:
+def _scalar(row: Mapping[str, Any], column: str) -> str | int | float | bool | Decimal:
     if column not in row:
         raise Unfilled(f"column {column} is unknown")
     value = row[column]
     if value is None:
         raise Unfilled(f"column {column} is NULL", null=True)
-    if not isinstance(value, str | int | float):
+    if not isinstance(value, str | int | float | Decimal):
         raise Unfilled(f"column {column} is not a plain value")
     return value

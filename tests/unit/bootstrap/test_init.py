@@ -3,66 +3,40 @@
 from __future__ import annotations
 
 import socket
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from tests.unit.bootstrap.builders import APP, MEMORY, RULE, database, with_source
 from tests.unit.tenants.tables import create_table, insert, run
 from tidings.bootstrap import (
     assemble,
     check,
-    explain,
     make_engine,
     make_node,
     make_webhooks,
     options_by_name,
-    read_columns,
-    rules_for,
     serve,
-    source_name,
-    sqlite_path,
-    tables_for,
 )
-from tidings.changes import Change
 from tidings.config.settings import (
-    AppEntry,
     AppsTable,
     Config,
     EngineSettings,
     ServerSettings,
-    SourceSettings,
 )
 from tidings.engines.memory import MemoryEngine
 from tidings.engines.memory.webhooks import MemoryStore
 from tidings.engines.sqlite import SqliteEngine
 from tidings.engines.sqlite.webhooks import SqliteStore
-from tidings.errors import ConfigError, EngineError, SourceError
+from tidings.errors import ConfigError, EngineError
 from tidings.hub.channel import DEFAULT_OPTIONS
 from tidings.node.apps import ChannelRule
 from tidings.node.webhooks.settings import WebhookSettings
 from tidings.sources.rules import Rule
 from tidings.testing.ports import free_port
 
-APP = AppEntry(id="1", key="k", secret="s")
-MEMORY = EngineSettings(url="memory:")
-RULE = Rule(table="tasks", channel="project-{project_id}", insert="task-created")
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Path:
-    path = tmp_path / "app.db"
-    with closing(sqlite3.connect(path)) as db:
-        db.execute("CREATE TABLE tasks (id INTEGER PRIMARY KEY, project_id INTEGER, title TEXT)")
-        db.execute("CREATE TABLE notes (id INTEGER PRIMARY KEY)")
-    return path
-
-
-def with_source(database: Path, *rules: Rule, tables: tuple[str, ...] = ()) -> Config:
-    source = SourceSettings(url=f"sqlite:///{database}", tables=tables)
-    return Config(apps=(APP,), engine=MEMORY, sources=(source,), rules=rules)
+__all__ = ["database"]  # a fixture
 
 
 # ── addresses
@@ -74,75 +48,10 @@ def test_each_scheme_has_its_engine(tmp_path: Path) -> None:
     assert isinstance(engine, SqliteEngine)
 
 
-@pytest.mark.parametrize("url", ["redis://h:1", "nats://h", "postgresql://h/d"])
+@pytest.mark.parametrize("url", ["redis://h:1", "nats://h"])
 def test_a_scheme_of_a_later_version_is_named_as_such(url: str) -> None:
     with pytest.raises(ConfigError, match=r"is not in this build yet; use memory: or sqlite:///path"):
         make_engine(url, lambda app, channel: DEFAULT_OPTIONS)
-
-
-@pytest.mark.parametrize("url", ["", "log.db", "sqlite://", "sqlite:///", "sqlite:log.db", "mysql://h"])
-def test_an_unknown_address_is_told_with_what_is_known(url: str) -> None:
-    with pytest.raises(ConfigError, match=r"engine\.url.*sqlite:///path"):
-        sqlite_path("engine.url", url)
-
-
-def test_three_slashes_are_relative_and_four_absolute() -> None:
-    assert sqlite_path("x", "sqlite:///a/b.db") == "a/b.db"
-    assert sqlite_path("x", "sqlite:////a/b.db") == "/a/b.db"
-
-
-# ── sources
-
-
-def test_a_source_without_tables_captures_those_of_the_rules(database: Path) -> None:
-    config = with_source(database, RULE, Rule(table="notes", channel="n", insert="e"))
-    assert tables_for(config, 0) == ("tasks", "notes")
-
-
-def test_rules_go_to_the_source_that_names_their_table() -> None:
-    notes = Rule(table="notes", channel="n", insert="e")
-    config = Config(
-        apps=(APP,),
-        sources=(
-            SourceSettings(url="sqlite:///a.db", tables=("tasks",)),
-            SourceSettings(url="sqlite:///b.db"),
-        ),
-        rules=(RULE, notes),
-    )
-    assert rules_for(config, 0) == [RULE]
-    assert rules_for(config, 1) == [notes]
-
-
-def test_a_rule_whose_table_nobody_captures_is_refused(database: Path) -> None:
-    with pytest.raises(ConfigError, match="no source captures table 'tasks'"):
-        rules_for(with_source(database, RULE, tables=("notes",)), 0)
-
-
-def test_a_source_with_nothing_to_capture_is_refused(database: Path) -> None:
-    with pytest.raises(ConfigError, match=r"sources\[1\]: nothing to capture"):
-        tables_for(with_source(database), 0)
-
-
-def test_a_source_is_called_as_its_file() -> None:
-    assert source_name(SourceSettings(url="sqlite:///d/kanban.db")) == "kanban"
-    assert source_name(SourceSettings(url="sqlite:///d/kanban.db", name="n")) == "n"
-
-
-def test_columns_are_read(database: Path) -> None:
-    assert tuple(read_columns(str(database), ("tasks",))["tasks"]) == ("id", "project_id", "title")
-
-
-def test_a_missing_database_or_table_is_told(database: Path, tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"there is no database .*none\.db"):
-        read_columns(str(tmp_path / "none.db"), ("tasks",))
-    with pytest.raises(SourceError, match="did you mean 'tasks'"):
-        read_columns(str(database), ("taks",))
-
-
-def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
-    (tmp_path / "x.db").write_bytes(b"this is no database, and long enough to be looked at" * 20)
-    with pytest.raises(SourceError, match="is it an SQLite database"):
-        read_columns(str(tmp_path / "x.db"), ("tasks",))
 
 
 # ── the whole
@@ -212,30 +121,6 @@ def test_check_tells_addresses_and_databases(tmp_path: Path) -> None:
 
 def test_check_has_nothing_to_say_of_what_is_well(database: Path) -> None:
     assert check(with_source(database, RULE)) == []
-
-
-def test_explain_tells_what_each_rule_of_the_table_would_send(database: Path) -> None:
-    notes = Rule(table="notes", channel="n", insert="e")
-    silent = Rule(table="tasks", channel="p", delete="gone")
-    change = Change(table="tasks", kind="insert", key=("id",), new={"id": 1, "project_id": 7, "title": "t"})
-    first, second = explain(with_source(database, notes, RULE, silent), change).told
-    assert (first.rule, first.outcome, first.drafts[0].channel) == (2, "sent", "project-7")
-    assert (second.rule, second.outcome) == (3, "nothing")
-    assert second.why
-
-
-def test_explain_needs_no_source() -> None:
-    change = Change(table="tasks", kind="insert", key=("id",), new={"id": 1, "project_id": 7})
-    answer = explain(Config(rules=(RULE,)), change)
-    assert answer.told[0].drafts[0].channel == "project-7"
-    assert answer.keyed
-
-
-def test_explain_reads_the_primary_key_from_the_source(database: Path) -> None:
-    change = Change(table="tasks", kind="insert", new={"id": 1, "project_id": 7})
-    answer = explain(with_source(database, RULE), change)
-    assert (answer.keyed, answer.told[0].drafts[0].data) == (True, {"id": 1, "project_id": 7})
-    assert not explain(Config(rules=(RULE,)), change).keyed
 
 
 # ── serving

@@ -7,15 +7,11 @@ from typing import Any
 import pytest
 
 from tidings.errors import ConfigError
-from tidings.protocols import queries
-from tidings.protocols.pusher import names
 from tidings.sources.rules import (
     MAX_RULES,
     FunctionRule,
     Rule,
     When,
-    check_channel,
-    check_event,
     check_rules,
     faults_of_rules,
     load_rules,
@@ -102,17 +98,6 @@ def test_every_fault_of_every_rule_is_told_in_the_order_of_words() -> None:
     assert "there is no column 'projct_id' in table 'tasks'; did you mean 'project_id'?" in found[4]
 
 
-def test_a_channel_that_no_listener_may_name_is_no_channel_of_a_rule() -> None:
-    """One alphabet: what a rule may send to, every protocol may listen to."""
-    for character in map(chr, range(0x250)):
-        assert (check_channel(f"a{character}") is None) == (
-            queries.CHANNEL_PATTERN.match(f"a{character}") is not None
-        )
-        assert (check_channel(f"a{character}") is None) == (
-            names.CHANNEL_PATTERN.match(f"a{character}") is not None
-        )
-
-
 def test_a_function_rule_needs_a_table_that_is_captured() -> None:
     rule = FunctionRule(table="nots", function=lambda change: [], channels=("n-*",))
     with pytest.raises(ConfigError, match="did you mean 'notes'"):
@@ -122,23 +107,3 @@ def test_a_function_rule_needs_a_table_that_is_captured() -> None:
 def test_rules_are_bounded() -> None:
     with pytest.raises(ConfigError, match=str(MAX_RULES)):
         check_rules([Rule(**TASKS)] * (MAX_RULES + 1), COLUMNS)
-
-
-@pytest.mark.parametrize("channel", ["a", "project-42", "private-x_y=@,.;", "x" * 200])
-def test_channels_that_may_be(channel: str) -> None:
-    assert check_channel(channel) is None
-
-
-@pytest.mark.parametrize("channel", ["", "a b", "é", "a*", "a\n", "x" * 201, "a/b", "realtime:room"])
-def test_channels_that_may_not_be(channel: str) -> None:
-    told = check_channel(channel)
-    assert told is not None
-    assert channel not in told or not channel  # what a row holds does not belong in a log
-
-
-@pytest.mark.parametrize(
-    "event", ["", "e" * 201, "a\tb", "pusher:a", "pusher_internal:a", "client-a", "phx_reply"]
-)
-def test_events_that_may_not_be(event: str) -> None:
-    assert check_event(event) is not None
-    assert check_event("task-created") is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tidings.errors import ConfigError
-from tidings.sources.templates import Template, Unfilled
+from tidings.sources.templates import Template, TooManyWays, Unfilled
 
 
 def test_a_template_knows_its_columns_and_its_pattern() -> None:
@@ -51,3 +51,28 @@ def test_a_row_that_cannot_fill_it_says_why(row: dict[str, object], null: bool) 
 def test_a_brace_without_partner_or_name_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="brace"):
         Template(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "values"),
+    [
+        ("project-{id}", "project-42", [{"id": "42"}]),
+        ("project-{id}", "project-", []),
+        ("project-{id}", "task-42", []),
+        ("{a}-{b}", "1-2-3", [{"a": "1", "b": "2-3"}, {"a": "1-2", "b": "3"}]),
+        ("{a}-{a}", "1-1", [{"a": "1"}]),
+        ("{a}-{a}", "1-2", []),
+        ("news", "news", [{}]),
+        ("news", "news-1", []),
+        ("{a}.x", "1.x.x", [{"a": "1.x"}]),
+    ],
+)
+def test_a_name_gives_back_the_values_that_made_it(
+    text: str, name: str, values: list[dict[str, str]]
+) -> None:
+    assert Template(text).values(name) == values
+
+
+def test_a_name_with_too_many_readings_is_not_read_without_end() -> None:
+    with pytest.raises(TooManyWays):
+        Template("{a}-{b}-{c}-{d}x").values("-".join("y" * 100))

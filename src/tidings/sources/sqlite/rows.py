@@ -62,14 +62,19 @@ def transaction(rows: Sequence[Recorded], shapes: Mapping[str, TableShape]) -> T
         first = rows[0].new == FIRST_CAPTURE.encode()
         return Transaction(checkpoint=checkpoint, gap=Gap("source", (table,) if table else (), first))
     changes: list[Change] = []
+    steps: list[int] = []
     lost: set[str] = set()
     for run in _runs([row for row in rows if row.table in shapes]):
         try:
-            changes.extend(_changes(run, shapes[run[-1].table]))
+            told = list(_changes(run, shapes[run[-1].table]))
         except msgspec.DecodeError:
             lost.add(run[-1].table)
+        else:
+            changes += told
+            steps += [run[-1].seq] * len(told)
     gap = Gap("source", tuple(sorted(lost))) if lost else None
-    return Transaction(checkpoint=checkpoint, changes=tuple(changes), gap=gap)
+    size = sum(row.size for row in rows)
+    return Transaction(checkpoint=checkpoint, changes=tuple(changes), gap=gap, size=size, steps=tuple(steps))
 
 
 def _runs(rows: Sequence[Recorded]) -> Iterator[list[Recorded]]:
@@ -102,8 +107,7 @@ def _changes(run: Sequence[Recorded], shape: TableShape) -> Iterator[Change]:
     if before is None:
         yield last
     elif before.old != last.new:
-        unknown = tuple(dict.fromkeys((*before.unknown, *last.unknown)))
-        yield msgspec.structs.replace(last, kind="update", old=before.old, unknown=unknown)
+        yield msgspec.structs.replace(last, kind="update", old=before.old)
 
 
 def _key(row: Row | None, shape: TableShape) -> list[Any]:
@@ -119,8 +123,9 @@ def _change(row: Recorded, shape: TableShape) -> Change:
         key=shape.key,
         old=old,
         new=new,
-        unknown=tuple(dict.fromkeys((*old_unknown, *new_unknown))),
+        unknown=tuple(old_unknown if new is None else new_unknown),
         time=row.time,
+        position=str(row.seq),
     )
 
 
@@ -133,6 +138,12 @@ def _row(text: bytes | None, shape: TableShape) -> tuple[Row | None, list[str]]:
     for column in large:
         del row[column]
     return row, large + [column for column in shape.columns if column not in row and column not in large]
+
+
+def row_of(text: bytes, shape: TableShape) -> Row:
+    """A row as a change tells it, from its JSON text: what is too large to tell is left out."""
+    row, _ = _row(text, shape)
+    return row or {}
 
 
 def _decode(text: bytes) -> Row:

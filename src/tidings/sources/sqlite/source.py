@@ -6,15 +6,16 @@ import asyncio
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tidings.changes import Checkpoint, Transaction
 from tidings.errors import SourceError
-from tidings.sources.base import SourceHealth
+from tidings.sources.base import ProgressOf, Snapshot, SourceHealth, Wanted, no_progress
 from tidings.sources.sqlite.capture import MAX_BACKLOG
 from tidings.sources.sqlite.driver import Driver
+from tidings.sources.sqlite.snapshot import read_snapshot
 from tidings.sources.sqlite.tailer import POLL_SECONDS, Tailer
 
 MAX_NAME = 64
@@ -49,10 +50,12 @@ class SqliteSource:
         if not tables:
             raise SourceError(f"source {name!r} captures no table; name at least one")
         self.name = name
+        self._path = Path(path)
+        self._driver: Driver = driver
         # A thread of its own, since SQLite blocks; one, so that the connection has one owner.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"tidings-{name}")
         self._tailer = Tailer(
-            Path(path),
+            self._path,
             tuple(dict.fromkeys(tables)),
             create=create,
             poll_seconds=poll_seconds,
@@ -71,14 +74,14 @@ class SqliteSource:
         """The idempotency key of a transaction; ask before taking the next one."""
         return f"{self.name}:{self.generation}:{checkpoint.value}"
 
-    async def open(self) -> Mapping[str, Sequence[str]]:
+    async def open(self, progress: ProgressOf = no_progress) -> Mapping[str, Sequence[str]]:
         """Install the triggers where they are missing; returns each table with the columns its changes carry.
 
         Raises SourceError with the fix: no such file or table, no right to write, not a database, locked.
         """
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._tailer.open)
 
-    async def transactions(self) -> AsyncIterator[Transaction]:
+    async def transactions(self) -> AsyncGenerator[Transaction, None]:
         """Yield what is committed, from the last acknowledged on, until cancelled or closed."""
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, self._tailer.rewind)
@@ -103,6 +106,10 @@ class SqliteSource:
     async def remove(self) -> None:
         """Take triggers and tables out of the file again, for good. Raises SourceError."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._tailer.remove)
+
+    async def snapshot(self, wanted: Sequence[Wanted], *, most: int) -> Snapshot:
+        """At most `most` + 1 rows for each of the wanted, all of one instant. Raises SourceError with the fix."""
+        return await asyncio.to_thread(read_snapshot, self._path, self._driver, wanted, most)
 
     def health(self) -> SourceHealth:
         return self._tailer.health()

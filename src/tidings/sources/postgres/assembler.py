@@ -1,0 +1,231 @@
+"""From pgoutput's messages to transactions in pages: whole commits, in commit order, cut where they are long. No I/O.
+
+A commit that the log has already is passed over; one that it has in part is told from where it was cut. What a stream
+brings of transactions that are still open lies in the spool until they commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
+
+from tidings.changes import Change, Checkpoint, Emitted, Transaction
+from tidings.sources.postgres.frames import format_lsn
+from tidings.sources.postgres.logical import (
+    Begin,
+    Commit,
+    DecodeError,
+    Delete,
+    Insert,
+    LogicalEmit,
+    LogicalMessage,
+    Relation,
+    StreamAbort,
+    StreamCommit,
+    StreamStart,
+    StreamStop,
+    Truncate,
+    Update,
+)
+from tidings.sources.postgres.pgoutput import Decoder
+from tidings.sources.postgres.spool import Spool
+from tidings.sources.postgres.tables import RelationRows
+from tidings.sources.postgres.types import Types
+
+PAGE_CHANGES: Final = 200
+"""Changes in one transaction that is told: some milliseconds of work, so that nothing else waits for a bulk load."""
+
+PAGE_BYTES: Final = 512 << 10
+"""Bytes of the database's log in one transaction that is told, after which it is cut. It holds at least one change."""
+
+KeyOf = Callable[[str], Sequence[str] | None]
+"""A table's primary key by the name that rules use; None when it is not known."""
+
+_FIRST: Final = b"\x01"
+
+
+class _Open:
+    """The commit that is being read. told: changes of it that came by; skip: how many of those the log has already."""
+
+    def __init__(self, lsn: int, time: int, skip: int) -> None:
+        self.lsn = lsn
+        self.time = time
+        self.position = format_lsn(lsn)
+        self.skip = skip
+        self.told = 0
+        self.size = 0
+        self.changes: list[Change] = []
+        self.emitted: list[Emitted] = []
+
+    @property
+    def full(self) -> bool:
+        return len(self.changes) + len(self.emitted) >= PAGE_CHANGES or self.size >= PAGE_BYTES
+
+    def page(self, checkpoint: Checkpoint) -> Transaction:
+        page = Transaction(
+            checkpoint=checkpoint,
+            changes=tuple(self.changes),
+            emitted=tuple(self.emitted),
+            size=self.size,
+        )
+        self.changes, self.emitted, self.size = [], [], 0
+        return page
+
+
+class Assembler:
+    """Takes a stream's messages one by one. after: what the log has. version: of the protocol."""
+
+    def __init__(
+        self,
+        version: int,
+        types: Types,
+        key_of: KeyOf,
+        after: Checkpoint | None,
+        *,
+        spool: Spool | None = None,
+    ) -> None:
+        self._decoder = Decoder(version)
+        self._replayer = Decoder(version)
+        self._types = types
+        self._key_of = key_of
+        self._after = after
+        self._spool = spool or Spool()
+        self._streaming = 0  # the transaction whose block is being read
+        self._relations: dict[int, RelationRows] = {}
+        self._open: _Open | None = None
+        self.last_commit: int | None = None  # time of the newest commit, ms
+
+    @property
+    def idle(self) -> bool:
+        """True between commits: a keepalive then says that there was nothing up to its position."""
+        return self._open is None
+
+    def close(self) -> None:
+        """Let go of what is spooled."""
+        self._spool.close()
+
+    def unknown_types(self, payload: bytes) -> list[int]:
+        """The types that must be looked up before this message can be taken."""
+        if payload[:1] != b"R" or self._decoder.in_stream:
+            return []
+        relation = self._decoder.decode(payload)
+        return self._types.missing(c.type for c in relation.columns) if isinstance(relation, Relation) else []
+
+    def take(self, payload: bytes, time: int = 0) -> Iterator[Transaction | list[int]]:
+        """Take one message that was sent at `time` (ms); gives the transactions that are complete with it.
+
+        A list of types stands for a question: look them up, then go on. Raises DecodeError, SpoolFull.
+        """
+        if self._decoder.in_stream and payload[:1] not in b"SE":
+            self._spool.add(self._streaming, int.from_bytes(payload[1:5], "big"), payload)
+            return
+        if unknown := self.unknown_types(payload):
+            yield unknown
+        message = self._decoder.decode(payload)
+        match message:
+            case Begin():
+                self._begin(message.final_lsn, message.time)
+            case Commit():
+                yield from self._commit()
+            case StreamStart():
+                self._streaming = message.xid
+            case StreamStop():
+                pass
+            case StreamAbort():
+                self._spool.abort(message.xid, message.subxid)
+            case StreamCommit():
+                yield from self._replay(message)
+            case LogicalEmit() if not message.transactional:
+                yield from self._alone(message, time)
+            case _:
+                yield from self._content(message, len(payload))
+
+    def _begin(self, lsn: int, time: int) -> None:
+        after, skip = self._after, 0
+        if after is not None and lsn <= after.value:
+            skip = after.part if lsn == after.value else 2**63
+        self._open = _Open(lsn, time, skip)
+        self.last_commit = time
+
+    def _commit(self) -> Iterator[Transaction]:
+        done, self._open = self._open, None
+        if done is not None and (self._after is None or Checkpoint(done.lsn) > self._after):
+            yield done.page(Checkpoint(done.lsn))
+
+    def _replay(self, message: StreamCommit) -> Iterator[Transaction | list[int]]:
+        """A streamed transaction has committed: tell what of it holds."""
+        self._begin(message.lsn, message.time)
+        replayer = self._replayer
+        if not replayer.in_stream:
+            replayer.decode(b"S" + message.xid.to_bytes(4, "big") + _FIRST)
+        for holds, payload in self._spool.replay(message.xid):
+            if payload[:1] == b"R":
+                relation = replayer.decode(payload)
+                assert isinstance(relation, Relation), "it begins with R"
+                if unknown := self._types.missing(column.type for column in relation.columns):
+                    yield unknown
+                self._relation(relation)
+            elif holds:
+                yield from self._content(replayer.decode(payload), len(payload))
+        self._spool.drop(message.xid)
+        yield from self._commit()
+
+    def _alone(self, message: LogicalEmit, time: int) -> Iterator[Transaction]:
+        """An emission outside any transaction stands at its own place in the log."""
+        checkpoint = Checkpoint(
+            message.lsn - 1
+        )  # it says where its record ends, which is where the next may begin
+        if self._after is None or checkpoint > self._after:
+            emitted = Emitted(at=0, prefix=message.prefix, content=message.content, time=time)
+            yield Transaction(checkpoint=checkpoint, emitted=(emitted,), size=len(message.content))
+
+    def _content(self, message: LogicalMessage, size: int) -> Iterator[Transaction]:
+        if isinstance(message, Relation):
+            self._relation(message)
+            return
+        done = self._open
+        if done is None:
+            return
+        changes = self._changes(message, done)
+        if not changes and not isinstance(message, LogicalEmit):
+            return
+        done.told += 1
+        if done.told <= done.skip:
+            return
+        if isinstance(message, LogicalEmit):
+            done.emitted.append(
+                Emitted(at=len(done.changes), prefix=message.prefix, content=message.content, time=done.time)
+            )
+        done.changes += changes
+        done.size += size
+        if done.full:
+            yield done.page(Checkpoint(done.lsn, done.told))
+
+    def _changes(self, message: LogicalMessage, done: _Open) -> list[Change]:
+        relations, time, position = self._relations, done.time, done.position
+        if isinstance(message, Truncate):
+            return [_known(relations, relation).truncate(time, position) for relation in message.relations]
+        if not isinstance(message, Insert | Update | Delete):
+            return []
+        rows = _known(relations, message.relation)
+        if done.told < done.skip:
+            return [
+                rows.truncate(time, position)
+            ]  # stands for a change that is passed over: not worth reading
+        if isinstance(message, Insert):
+            return [rows.insert(message, time, position)]
+        if isinstance(message, Update):
+            return [rows.update(message, time, position)]
+        return [rows.delete(message, time, position)]
+
+    def _relation(self, relation: Relation) -> None:
+        rows = RelationRows(relation, self._types, None)
+        # Never forgotten: the server tells each once, so they are as many as the publication's tables.
+        self._relations[relation.id] = RelationRows(relation, self._types, self._key_of(rows.name))
+
+
+def _known(relations: Mapping[int, RelationRows], relation: int) -> RelationRows:
+    rows = relations.get(relation)
+    if rows is None:
+        raise DecodeError(None, 0, f"relation {relation} was not told before its change")
+    return rows

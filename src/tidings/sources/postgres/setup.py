@@ -1,0 +1,293 @@
+"""Publication and slot: what must be in the database for capture, made with the least rights, and taken out again.
+
+Blocks. Each thing that was done is told with its SQL; where a right is missing, the error holds the SQL that whoever
+has it must run. It never touches a row, and of the tables it only asks that they be published.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+import psycopg
+from psycopg import errors
+
+from tidings.changes import table_name
+from tidings.errors import SourceError
+from tidings.sources.postgres.catalog import Connection, Table, quote
+from tidings.sources.postgres.continuity import Server, Slot
+from tidings.sources.postgres.frames import parse_lsn
+
+PREFIX: Final = "tidings_"
+"""Begins the names of our slots and publications."""
+
+PLUGIN: Final = "pgoutput"
+
+SLOT_SECONDS: Final = 30
+"""How long making a slot may wait for transactions that began before it; then whoever holds it up is named."""
+
+OPTIONS: Final = "publish = 'insert, update, delete, truncate', publish_via_partition_root = true"
+"""Of our publication: every kind of change, and partitions under the name of their table."""
+
+_SLOT: Final = """
+SELECT plugin, database, slot_type, confirmed_flush_lsn::text, coalesce(wal_status, ''), to_jsonb(s)
+FROM pg_replication_slots s WHERE slot_name = %s
+"""
+_PUBLICATION: Final = """
+SELECT puballtables, pubinsert AND pubupdate AND pubdelete AND pubtruncate, pubviaroot, pg_has_role(pubowner, 'USAGE')
+FROM pg_publication WHERE pubname = %s
+"""
+_PUBLISHED: Final = "SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = %s"
+_OLDEST: Final = """
+SELECT pid, usename, coalesce(application_name, '') FROM pg_stat_activity
+WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() ORDER BY xact_start LIMIT 1
+"""
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One thing that was done to the database. sql: how; empty when it was there already."""
+
+    text: str
+    sql: str = ""
+
+
+class Task(msgspec.Struct, frozen=True):
+    """A step that is to be done, if it has SQL; else it was done already. lack: what is missing until then.
+
+    may: whether this role looks as if it may; the database decides. why: what it may be refused for. remedy: the SQL
+    that whoever may must run then; empty for that of the step.
+    """
+
+    step: Step
+    lack: str = ""
+    why: str = ""
+    remedy: str = ""
+    may: bool = True
+
+
+class MissingRight(SourceError):
+    """Something that this role may not do. sql: what whoever may must run."""
+
+    def __init__(self, why: str, sql: str, text: str = "") -> None:
+        self.why = why
+        self.sql = sql
+        super().__init__(text or f"{why}; the owner, or a superuser, runs: {sql};")
+
+
+class Names(msgspec.Struct, frozen=True):
+    """What slot and publication of a source are called."""
+
+    slot: str
+    publication: str
+
+    @classmethod
+    def of(cls, source: str) -> Names:
+        """The names for a source: Postgres allows a slot lower case letters, digits and `_`, 63 in all."""
+        name = (PREFIX + re.sub(r"[^a-z0-9_]", "_", source.lower()))[:63]
+        return cls(name, name)
+
+
+# ── the publication
+
+
+def ensure_publication(connection: Connection, names: Names, tables: Mapping[str, Table]) -> list[Step]:
+    """Have the publication hold the tables, no others being taken out. Raises MissingRight, SourceError."""
+    return [run(connection, task) for task in publication_tasks(connection, names, tables)]
+
+
+def publication_tasks(connection: Connection, names: Names, tables: Mapping[str, Table]) -> list[Task]:
+    """What is to be done so that the publication holds the tables. Does none of it."""
+    row = connection.execute(_PUBLICATION, [names.publication]).fetchone()
+    if row is None:
+        return [_creation(connection, names, tables)]
+    everything, all_kinds, via_root, owned = row
+    tasks = []
+    if not all_kinds or (not via_root and any(table.partitioned for table in tables.values())):
+        lack = f"publication {names.publication} leaves out some kinds of change"
+        sql = f"ALTER PUBLICATION {quote(names.publication)} SET ({OPTIONS})"
+        step = Step(f"publication {names.publication}: every kind of change", sql)
+        tasks.append(Task(step, lack, may=owned))
+    if everything:
+        return tasks or [Task(Step(f"publication {names.publication} for all tables"))]
+    return [*tasks, _addition(connection, names, tables, owned=owned)]
+
+
+def unpublished(connection: Connection, names: Names, tables: Mapping[str, Table]) -> list[str]:
+    """The tables that the publication does not hold (any more)."""
+    there = {table_name(*row) for row in connection.execute(_PUBLISHED, [names.publication])}
+    return [name for name in tables if name not in there]
+
+
+def _creation(connection: Connection, names: Names, tables: Mapping[str, Table]) -> Task:
+    """Whoever owns the tables makes it; to let us do it, if that is us, the database must allow it."""
+    listed = ", ".join(table.quoted for table in tables.values())
+    sql = f"CREATE PUBLICATION {quote(names.publication)}{' FOR TABLE ' + listed if listed else ''} WITH ({OPTIONS})"
+    strangers = [table.quoted for table in tables.values() if not table.owned]
+    user, database = connection.info.user, connection.info.dbname
+    grant = f"GRANT CREATE ON DATABASE {quote(database)} TO {quote(user)}"
+    return Task(
+        Step(f"publication {names.publication} for {', '.join(tables) or 'no table'}", sql),
+        f"publication {names.publication} is not there",
+        why=f"this role does not own {', '.join(strangers)}"
+        if strangers
+        else "this role may not create publications",
+        remedy=sql if strangers else grant,
+        may=not strangers and _may_create(connection),
+    )
+
+
+def _addition(connection: Connection, names: Names, tables: Mapping[str, Table], *, owned: bool) -> Task:
+    missing = unpublished(connection, names, tables)
+    if not missing:
+        return Task(Step(f"publication {names.publication} for {', '.join(tables) or 'no table'}"))
+    listed = ", ".join(tables[name].quoted for name in missing)
+    sql = f"ALTER PUBLICATION {quote(names.publication)} ADD TABLE {listed}"
+    return Task(
+        Step(f"publication {names.publication}: {', '.join(missing)} added", sql),
+        f"publication {names.publication} lacks {', '.join(missing)}",
+        may=owned and all(tables[name].owned for name in missing),
+    )
+
+
+def _may_create(connection: Connection) -> bool:
+    row = connection.execute("SELECT has_database_privilege(current_database(), 'CREATE')").fetchone()
+    return row is not None and bool(row[0])
+
+
+# ── the slot
+
+
+def read_slot(connection: Connection, names: Names) -> Slot | None:
+    """The slot as it is; None when there is none. Raises SourceError when the name is somebody else's."""
+    row = connection.execute(_SLOT, [names.slot]).fetchone()
+    if row is None:
+        return None
+    plugin, database, kind, confirmed, wal_status, whole = row
+    if plugin != PLUGIN or kind != "logical" or database != connection.info.dbname:
+        raise SourceError(
+            f"replication slot {names.slot} is another program's ({kind}, {plugin or 'no plug-in'}, database"
+            f" {database or '-'}); give this source another name"
+        )
+    lost = whole.get("invalidation_reason") or ("its WAL was removed" if wal_status == "lost" else "")
+    return Slot(confirmed=parse_lsn(confirmed) if confirmed else 0, lost=str(lost))
+
+
+def create_slot(connection: Connection, names: Names) -> tuple[Slot, Step]:
+    """Make the slot; from here on the server keeps its log for us. Raises SourceError with what to do.
+
+    On Postgres 17 and later it is a failover slot: servers that copy such slots to their standbys keep it.
+    """
+    failover = connection.info.server_version >= 170_000
+    arguments = "%s, %s, false, false, true" if failover else "%s, %s"
+    try:
+        connection.execute(f"SET statement_timeout = {SLOT_SECONDS * 1000}")
+        row = connection.execute(
+            f"SELECT lsn::text FROM pg_create_logical_replication_slot({arguments})",
+            [names.slot, PLUGIN],
+        ).fetchone()
+    except errors.InsufficientPrivilege as error:
+        raise not_replicating(connection.info.user) from error
+    except errors.ConfigurationLimitExceeded as error:
+        raise SourceError(
+            "all replication slots are in use: drop one that nobody reads, or raise max_replication_slots and restart"
+        ) from error
+    except errors.QueryCanceled as error:
+        raise SourceError(_held_up(connection)) from error
+    finally:
+        connection.execute("RESET statement_timeout")
+    assert row is not None, "the function returns a row"
+    given = f"'{names.slot}', '{PLUGIN}'{', failover => true' if failover else ''}"
+    call = f"SELECT pg_create_logical_replication_slot({given})"
+    return Slot(confirmed=parse_lsn(row[0])), Step(f"replication slot {names.slot}", call)
+
+
+def drop_slot(connection: Connection, names: Names) -> Step:
+    """Take the slot away; the server may then forget its log. Raises SourceError while somebody reads it."""
+    try:
+        connection.execute("SELECT pg_drop_replication_slot(%s)", [names.slot])
+    except errors.ObjectInUse as error:
+        raise SourceError(f"replication slot {names.slot} is being read; end that server first") from error
+    except errors.UndefinedObject:
+        return Step(f"replication slot {names.slot} was not there")
+    return Step(f"replication slot {names.slot} dropped", f"SELECT pg_drop_replication_slot('{names.slot}')")
+
+
+def _held_up(connection: Connection) -> str:
+    row = connection.execute(_OLDEST).fetchone()
+    who = f" (pid {row[0]}, {row[1]}, {row[2] or 'no name'})" if row else ""
+    return f"making the slot waited {SLOT_SECONDS} s for a transaction that is still open{who}; end it, then try again"
+
+
+def drop_publication(connection: Connection, names: Names) -> Step:
+    """Take the publication away. Raises MissingRight."""
+    if connection.execute(_PUBLICATION, [names.publication]).fetchone() is None:
+        return Step(f"publication {names.publication} was not there")
+    step = Step(f"publication {names.publication} dropped", f"DROP PUBLICATION {quote(names.publication)}")
+    return run(connection, Task(step, why=f"this role does not own publication {names.publication}"))
+
+
+# ── who we are connected to
+
+
+def identify(connection: Connection, history: Iterable[tuple[int, int]] = ()) -> Server:
+    """The cluster and its timeline, by the control file; readable by every role."""
+    row = connection.execute(
+        "SELECT s.system_identifier, c.timeline_id FROM pg_control_system() s, pg_control_checkpoint() c"
+    ).fetchone()
+    assert row is not None, "the functions return a row"
+    return Server(system=row[0] & (2**64 - 1), timeline=row[1], switches=tuple(history))
+
+
+def parse_history(text: bytes) -> tuple[tuple[int, int], ...]:
+    """A timeline history file: the earlier timelines, and where each was left."""
+    switches = []
+    for line in text.decode(errors="replace").splitlines():
+        parts = line.split("#")[0].split()
+        if len(parts) >= 2 and parts[0].isdigit():
+            switches.append((int(parts[0]), parse_lsn(parts[1])))
+    return tuple(switches)
+
+
+def run(connection: Connection, task: Task) -> Step:
+    """Do what a task says, if anything. Raises MissingRight."""
+    try:
+        if task.step.sql:
+            connection.execute(task.step.sql)
+    except errors.InsufficientPrivilege as error:
+        raise MissingRight(task.why or task.lack, task.remedy or task.step.sql) from error
+    return task.step
+
+
+def not_replicating(user: str) -> MissingRight:
+    """The error for a role that may not read the database's log."""
+    why, sql = "this role may not make a replication slot", f"ALTER ROLE {quote(user)} REPLICATION"
+    text = f"{why}; whoever may runs: {sql}; (Amazon RDS: GRANT rds_replication TO it)"
+    return MissingRight(why, sql, text)
+
+
+def connect(url: str, *, timeout: int = 10, **options: Any) -> Connection:
+    """A connection that commits each statement. timeout: seconds. Raises SourceError that never holds the password."""
+    try:
+        return psycopg.connect(
+            url, autocommit=True, connect_timeout=timeout, **{"application_name": "tidings", **options}
+        )
+    except psycopg.Error as error:
+        raise SourceError(f"cannot connect to {shown(url)}: {first_line(error)}") from error
+
+
+def shown(url: str) -> str:
+    """An address without its password."""
+    try:
+        parts = psycopg.conninfo.conninfo_to_dict(url)
+    except psycopg.Error:
+        return "the database"
+    host = parts.get("host") or "localhost"
+    return f"postgresql://{parts.get('user') or ''}@{host}/{parts.get('dbname') or ''}"
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of the driver says, in one line and without the connection's address."""
+    lines: Sequence[str] = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__

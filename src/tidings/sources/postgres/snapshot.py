@@ -1,0 +1,110 @@
+"""Rows of captured tables at one instant of the database's log, by a snapshot that a slot exports. Changes nothing.
+
+An ordinary transaction will not do: it may see a commit and not one that stands before it in the log. The snapshot that
+is exported when a slot is made holds exactly the commits before the slot's position.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+import psycopg
+from psycopg import errors, sql
+
+from tidings.errors import SourceError
+from tidings.sources.base import Wanted
+from tidings.sources.postgres.catalog import Table
+from tidings.sources.postgres.frames import parse_lsn
+from tidings.sources.postgres.setup import first_line, shown
+from tidings.sources.postgres.stream import CONNECT_SECONDS, VALUES_AS_TEXT
+
+SNAPSHOT_SECONDS: Final = 10.0
+"""How long it may take: the server waits for transactions that began before the slot."""
+
+_TYPE: Final = """
+SELECT format_type(coalesce(nullif(t.typbasetype, 0), t.oid), NULL)
+FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid WHERE a.attrelid = %s AND a.attname = %s
+"""
+
+
+class Found(msgspec.Struct, frozen=True):
+    """position: the rows are those after all commits before it."""
+
+    position: int
+    rows: tuple[tuple[bytes, ...], ...]
+
+
+async def read_snapshot(url: str, tables: Mapping[str, Table], wanted: Sequence[Wanted], most: int) -> Found:
+    """Read rows as JSON, at most `most` + 1 for each of the wanted. Raises SourceError."""
+    try:
+        async with asyncio.timeout(SNAPSHOT_SECONDS):
+            return await _read(url, tables, wanted, most)
+    except TimeoutError:
+        raise SourceError(
+            f"no snapshot within {SNAPSHOT_SECONDS:.0f} s: a transaction that began before is still open; try again"
+        ) from None
+    except errors.InsufficientPrivilege as error:
+        raise SourceError(f"{first_line(error)}; the owner runs: GRANT SELECT ON … TO this role") from error
+    except psycopg.Error as error:
+        raise SourceError(f"{shown(url)} gives no snapshot: {first_line(error)}") from error
+
+
+async def _read(url: str, tables: Mapping[str, Table], wanted: Sequence[Wanted], most: int) -> Found:
+    common: dict[str, Any] = {
+        "autocommit": True,
+        "connect_timeout": CONNECT_SECONDS,
+        "application_name": "tidings",
+        "options": VALUES_AS_TEXT,
+    }
+    async with (
+        await psycopg.AsyncConnection.connect(url, replication="database", **common) as slots,
+        await psycopg.AsyncConnection.connect(url, **common) as reader,
+    ):
+        slot = f"tidings_snapshot_{secrets.token_hex(6)}"
+        cursor = await slots.execute(
+            sql.SQL("CREATE_REPLICATION_SLOT {} TEMPORARY LOGICAL pgoutput (SNAPSHOT 'export')").format(
+                sql.Identifier(slot)
+            )
+        )
+        row = await cursor.fetchone()
+        assert row is not None, "the command returns a row"
+        await reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        await reader.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(row[2])))
+        rows = [await _rows(reader, tables[each.table], each, most) for each in wanted]
+        await reader.execute("COMMIT")
+        return Found(parse_lsn(row[1]), tuple(rows))  # the slot goes with its connection
+
+
+async def _rows(
+    reader: psycopg.AsyncConnection[Any], table: Table, wanted: Wanted, most: int
+) -> tuple[bytes, ...]:
+    conditions = []
+    for column, value in wanted.equal.items():
+        cursor = await reader.execute(_TYPE, [table.oid, column])
+        row = await cursor.fetchone()
+        if row is None:
+            return ()
+        conditions.append(
+            sql.SQL("{} = CAST({} AS {})").format(sql.Identifier(column), sql.Literal(value), sql.SQL(row[0]))
+        )
+    # Only the columns that changes tell, too: generated ones are not among them.
+    query = sql.SQL("SELECT to_jsonb(r)::text FROM (SELECT {} FROM {}{}{} LIMIT {}) r").format(
+        sql.SQL(", ").join(map(sql.Identifier, table.columns)),
+        sql.Identifier(table.schema, table.table),
+        sql.SQL(" WHERE {}").format(sql.SQL(" AND ").join(conditions)) if conditions else sql.SQL(""),
+        sql.SQL(" ORDER BY {}").format(sql.SQL(", ").join(map(sql.Identifier, table.key)))
+        if table.key
+        else sql.SQL(""),
+        sql.Literal(most + 1),
+    )
+    await reader.execute("SAVEPOINT s")
+    try:
+        cursor = await reader.execute(query)
+    except errors.DataError:  # the text is no value of the column's type: no row can have it
+        await reader.execute("ROLLBACK TO s")
+        return ()
+    return tuple([found[0].encode() for found in await cursor.fetchall()])

@@ -1,0 +1,307 @@
+"""PostgresSource: the change source of a Postgres database, over logical replication. It follows; others decide.
+
+Never gives up: each trouble is told in `health` and tried again. Never silent: what cannot be continued is a gap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import Final
+
+import msgspec
+import structlog
+
+from tidings.changes import Checkpoint, Gap, Transaction
+from tidings.errors import SourceError, TidingsError
+from tidings.sources.base import ProgressOf, Snapshot, SourceHealth, Wanted, no_progress
+from tidings.sources.postgres.assembler import Assembler
+from tidings.sources.postgres.continuity import begin, start_position
+from tidings.sources.postgres.desk import Desk
+from tidings.sources.postgres.frames import Keepalive, XLogData
+from tidings.sources.postgres.health import Bounds, Vitals, judge
+from tidings.sources.postgres.setup import Names
+from tidings.sources.postgres.snapshot import read_snapshot
+from tidings.sources.postgres.spool import SPOOL_BYTES, Spool, SpoolFull
+from tidings.sources.postgres.stream import SILENT_SECONDS, SlotBusy, SlotLost, Stream
+from tidings.sources.postgres.types import Types
+
+log = structlog.get_logger("tidings.sources.postgres")
+
+MAX_NAME: Final = 48
+"""Characters of a source's name: it is part of message ids and of the slot's name."""
+
+OPEN_SECONDS: Final = 30.0
+"""How long `open` waits for a server that does not answer yet."""
+
+RETRY_SECONDS: Final = (0.05, 2.0)
+"""First and longest wait after a trouble; doubled each time. A restarted server is read again within seconds."""
+
+STANDBY_SECONDS: Final = 0.5
+"""Between tries to become the reader while another process is."""
+
+SLICE_SECONDS: Final = 0.004
+"""How long to work on what is here before others have their turn."""
+
+IDLE_SECONDS: Final = 1.0
+"""Between two notes that there was nothing for us: each is written to the log, and lets the server forget."""
+
+WATCH_SECONDS: Final = 5.0
+"""Between two looks at slot and publication."""
+
+
+class PostgresSource:
+    """Captures the committed changes of some tables of a Postgres database, whoever writes them.
+
+    url: `postgresql://…`, anything libpq understands. tables: what to capture, `sales.orders` outside of public.
+    name: letters, digits, `_ - .`; part of message ids and of slot and publication, so it must not change, and no two
+    servers with logs of their own may share it on one database. bounds: beyond which it is not well.
+    streaming: have large transactions sent while they are still open.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        tables: Sequence[str] = (),
+        *,
+        name: str = "postgres",
+        bounds: Bounds | None = None,
+        streaming: bool = True,
+        spool_bytes: int = SPOOL_BYTES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if len(name) > MAX_NAME or re.fullmatch(r"[A-Za-z0-9_.\-]+", name) is None:
+            raise SourceError(
+                f"source name {name!r} is not allowed; use up to {MAX_NAME} letters, digits and _ - ."
+            )
+        self.name = name
+        self.generation = ""
+        self.names = Names.of(name)
+        self._url = url
+        self._bounds = bounds or Bounds()
+        self._streaming = streaming
+        self._spool_bytes = spool_bytes
+        self._clock = clock
+        self._types = Types()
+        self._desk = Desk(url, self.names, tuple(dict.fromkeys(tables)), self._types)
+        self._progress: ProgressOf = no_progress
+        self._stream: Stream | None = None
+        self._vitals = Vitals(since=clock())
+        self._gaps: list[Gap] = []
+        self._hurry = False
+        self._condemned = ""  # why the slot must be made anew, though it may look well
+        self._closed = False
+
+    def key(self, checkpoint: Checkpoint) -> str:
+        """The idempotency key of a transaction: where its commit stands in the database's log."""
+        return f"{self.name}:{self.generation}:{checkpoint.value:x}.{checkpoint.part:x}"
+
+    async def open(self, progress: ProgressOf = no_progress) -> Mapping[str, Sequence[str]]:
+        """Make publication and, for a first capture, the slot where they are missing.
+
+        Returns each table with the columns its changes carry. Raises SourceError with the fix: no such server, database
+        or table, a missing right, wal_level.
+        """
+        self._progress = progress
+        until = self._clock() + OPEN_SECONDS
+        while True:
+            try:
+                columns = await asyncio.to_thread(self._desk.prepare)
+                if await progress() is None:  # from here on nothing is missed, before anybody can listen
+                    await asyncio.to_thread(self._desk.first_slot)
+                return columns
+            except SourceError:
+                if self._desk.connected or self._clock() >= until:
+                    raise
+                await asyncio.sleep(STANDBY_SECONDS)
+
+    async def transactions(self) -> AsyncGenerator[Transaction, None]:
+        """Yield what is committed, from what the log has on, until cancelled or closed."""
+        tries = 0
+        while not self._closed:
+            try:
+                async with aclosing(self._follow()) as following:
+                    async for transaction in following:
+                        tries = 0
+                        yield transaction
+            except SlotBusy:
+                self._vitals.standby = True
+                await asyncio.sleep(STANDBY_SECONDS)
+                continue
+            except SlotLost as error:
+                log.warning("slot_lost", source=self.name, detail=str(error))
+                self._condemned = str(error)
+            except SpoolFull as error:
+                log.warning("streaming_off", source=self.name, detail=str(error))
+                self._streaming = False
+            except TidingsError as error:
+                self._trouble(str(error))
+            first, longest = RETRY_SECONDS
+            await asyncio.sleep(min(longest, first * 2.0**tries))
+            tries = min(tries + 1, 16)
+
+    async def acknowledge(self, checkpoint: Checkpoint) -> None:
+        """All up to here is in the log; the server may forget it."""
+        if self._stream is not None:
+            flushed = start_position(checkpoint) or checkpoint.value
+            self._stream.confirm(flushed)
+            self._vitals.published = max(self._vitals.published, flushed)
+
+    async def close(self) -> None:
+        """Stop and let go of the connections. Idempotent. The slot stays: the server keeps its log for us."""
+        self._closed = True
+        if self._stream is not None:
+            self._stream.wake()
+            await self._stream.close()
+            self._stream = None
+        await asyncio.to_thread(self._desk.close)
+
+    def health(self) -> SourceHealth:
+        return judge(self._vitals, self._bounds, self._clock(), self._desk.absent)
+
+    async def snapshot(self, wanted: Sequence[Wanted], *, most: int) -> Snapshot:
+        """At most `most` + 1 rows for each of the wanted, all of one instant. Raises SourceError with the fix."""
+        tables = {each.table: self._desk.table(each.table) for each in wanted}
+        found = await read_snapshot(self._url, tables, wanted, most)
+        self._hurry = True
+        if self._stream is not None:
+            self._stream.ask()
+            self._stream.wake()
+        return Snapshot(
+            generation=self.generation, checkpoint=Checkpoint(found.position - 1), rows=found.rows
+        )
+
+    # ── following
+
+    async def _follow(self) -> AsyncGenerator[Transaction, None]:
+        """One connection's life: begin where the log has us, then read until something breaks."""
+        progress = await self._progress()
+        stream = await Stream.connect(self._url)
+        assembler: Assembler | None = None
+        watch: asyncio.Task[None] | None = None
+        try:
+            slot = await asyncio.to_thread(self._desk.slot)
+            if slot is not None and self._condemned:
+                slot = msgspec.structs.replace(slot, lost=self._condemned)
+            plan = begin(progress, stream.server, slot, secrets.token_hex(3))
+            if plan.create:
+                slot = await asyncio.to_thread(self._desk.new_slot, drop=plan.drop)
+                self._condemned = ""
+            assert slot is not None, "it was there, or was made"
+            after = plan.after or Checkpoint(max(0, slot.confirmed - 1))
+            await stream.start(self.names, start_position(plan.after), streaming=self._streaming)
+            self.generation = plan.generation
+            self._stream = stream
+            self._vitals.connected(self._clock(), slot.confirmed)
+            log.info("source_follows", source=self.name, generation=self.generation, gap=plan.gap is not None)
+            if plan.gap is not None:
+                yield Transaction(checkpoint=after, gap=plan.gap)
+            spool = Spool(self._spool_bytes)
+            assembler = Assembler(stream.version, self._types, self._desk.key_of, after, spool=spool)
+            watch = asyncio.create_task(self._watch(stream))
+            async with aclosing(self._read(stream, assembler, after)) as reading:
+                async for transaction in reading:
+                    yield transaction
+        finally:
+            self._stream = None
+            self._vitals.lost(self._clock())
+            if watch is not None:
+                watch.cancel()
+            if assembler is not None:
+                assembler.close()
+            await stream.close()
+
+    async def _read(
+        self, stream: Stream, assembler: Assembler, after: Checkpoint
+    ) -> AsyncGenerator[Transaction, None]:
+        idle = _Idle(after.value, self._clock())
+        turn = self._clock() + SLICE_SECONDS
+        while not self._closed:
+            if self._gaps and assembler.idle:
+                yield Transaction(checkpoint=Checkpoint(idle.told), gap=self._gaps.pop(0))
+            frame = stream.next()
+            now = self._clock()
+            if isinstance(frame, XLogData):
+                self._vitals.heard(now, frame.end)
+                for found in assembler.take(frame.payload, frame.time):
+                    if isinstance(found, list):
+                        await asyncio.to_thread(self._desk.learn_types, found)
+                        continue
+                    idle.told = found.checkpoint.value
+                    self._vitals.last_commit = assembler.last_commit
+                    yield found
+                    await asyncio.sleep(0)  # a page is some milliseconds of work
+            elif isinstance(frame, Keepalive):
+                self._vitals.heard(now, frame.end)
+                idle.note(frame, settled=assembler.idle)
+                if frame.reply_now:
+                    stream.confirm(0, now=True)
+            if frame is not None:
+                if now >= turn:
+                    await asyncio.sleep(0)
+                    turn = self._clock() + SLICE_SECONDS
+                continue
+            if assembler.idle and idle.due(now, hurry=self._hurry):
+                self._hurry = False
+                yield Transaction(checkpoint=idle.take(now))
+                continue
+            self._check_silence(stream, now)
+            await stream.wait(idle.seconds(now))
+            turn = self._clock() + SLICE_SECONDS
+
+    def _check_silence(self, stream: Stream, now: float) -> None:
+        silent = now - self._vitals.heard_at
+        if silent > SILENT_SECONDS:
+            raise SourceError("the server has said nothing for too long; connecting anew")
+        if silent > SILENT_SECONDS / 2:
+            stream.ask()
+
+    async def _watch(self, stream: Stream) -> None:
+        """Look at slot and publication now and then. What a table missed while it was not published is a gap."""
+        while True:
+            try:
+                found = await asyncio.to_thread(self._desk.look)
+                self._vitals.note(found)
+                if found.returned:
+                    self._gaps.append(Gap("the table was not published for a while", found.returned))
+                    stream.wake()
+            except TidingsError as error:
+                log.info("source_not_seen", source=self.name, detail=str(error))
+            await asyncio.sleep(WATCH_SECONDS)
+
+    def _trouble(self, text: str) -> None:
+        if self._vitals.trouble != text:
+            log.warning("source_trouble", source=self.name, detail=text)
+        self._vitals.trouble = text
+
+
+class _Idle:
+    """What keepalives say: that up to there was nothing for us. told: the position that was told last."""
+
+    def __init__(self, told: int, now: float) -> None:
+        self.told = told
+        self._end = 0
+        self._at = now
+        self._urgent = False
+
+    def note(self, frame: Keepalive, *, settled: bool) -> None:
+        """A position is only as good as what lies before it was told."""
+        if settled:
+            self._end = max(self._end, frame.end)
+            self._urgent = self._urgent or frame.reply_now
+
+    def due(self, now: float, *, hurry: bool) -> bool:
+        news = self._end - 1 > self.told
+        return news and (hurry or self._urgent or now - self._at >= IDLE_SECONDS)
+
+    def take(self, now: float) -> Checkpoint:
+        self.told, self._at, self._urgent = self._end - 1, now, False
+        return Checkpoint(self.told)
+
+    def seconds(self, now: float) -> float:
+        """How long to wait for the server."""
+        return max(0.01, IDLE_SECONDS - (now - self._at)) if self._end - 1 > self.told else WATCH_SECONDS

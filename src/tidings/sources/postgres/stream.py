@@ -1,0 +1,236 @@
+"""One replication connection on the event loop: begins at a position, gives frames, sends how far we are.
+
+This is the only place that uses psycopg's low-level layer: a connection in COPY BOTH has no interface above it. Holds
+no decision: what the frames mean is the assembler's matter, when to begin is the source's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, Final, Self
+
+import psycopg
+from psycopg import errors, generators, pq, sql
+
+from tidings.errors import SourceError
+from tidings.sources.postgres.continuity import Server
+from tidings.sources.postgres.frames import Keepalive, XLogData, format_lsn, read_frame, status
+from tidings.sources.postgres.setup import Names, first_line, parse_history, shown
+
+VALUES_AS_TEXT: Final = (
+    "-c DateStyle=ISO -c IntervalStyle=postgres -c TimeZone=UTC -c extra_float_digits=1 -c bytea_output=hex"
+    " -c statement_timeout=0 -c idle_session_timeout=0"
+)
+"""How the server writes values in this session: what `values.py` reads."""
+
+CONNECT_SECONDS: Final = 10
+STATUS_SECONDS: Final = 5.0
+"""Between two reports of how far we are while nothing happens: well within the server's 60 s (wal_sender_timeout)."""
+
+SOON_SECONDS: Final = 0.05
+"""From an acknowledgement to its report, so that a thousand commits are one report."""
+
+SILENT_SECONDS: Final = 40.0
+"""Without a word from the server, not even to our question at half of it, the connection counts as dead."""
+
+Frame = XLogData | Keepalive
+
+
+class SlotBusy(SourceError):
+    """Somebody else reads the slot."""
+
+
+class SlotLost(SourceError):
+    """The slot can give nothing any more, or is gone."""
+
+
+class Stream:
+    """A stream from a slot. Make it with `connect`, then `start` it; end it with `close`."""
+
+    def __init__(self, connection: psycopg.AsyncConnection[Any], server: Server) -> None:
+        self.server = server
+        self.version = min(4, max(1, connection.info.server_version // 10_000 - 12))
+        self.heard = time.monotonic()
+        self._connection = connection
+        self._pg: Any = connection.pgconn
+        self._loop = asyncio.get_running_loop()
+        self._readable = asyncio.Event()
+        self._flushed = 0
+        self._seen = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._soon = False
+        self._started = False
+
+    @classmethod
+    async def connect(cls, url: str) -> Self:
+        """Connect for replication and see whom we are connected to. Raises SourceError."""
+        try:
+            connection = await psycopg.AsyncConnection.connect(
+                url,
+                autocommit=True,
+                replication="database",
+                connect_timeout=CONNECT_SECONDS,
+                application_name="tidings",
+                options=VALUES_AS_TEXT,
+            )
+        except psycopg.Error as error:
+            raise SourceError(
+                f"cannot connect to {shown(url)} for replication: {_explained(error)}"
+            ) from error
+        try:
+            return cls(connection, await _identify(connection))
+        except psycopg.Error as error:
+            await connection.close()
+            raise SourceError(f"{shown(url)} does not say what it is: {first_line(error)}") from error
+
+    async def start(self, names: Names, position: int, *, streaming: bool) -> None:
+        """Begin to read. position: 0 for where the slot stands. Raises SlotBusy, SlotLost, SourceError."""
+        options = {
+            "proto_version": str(self.version),
+            "publication_names": f'"{names.publication}"',
+            "messages": "true",
+        }
+        if streaming and self.version > 1:
+            options["streaming"] = "on"
+        given = sql.SQL(", ").join(
+            sql.SQL("{} {}").format(sql.SQL(name), sql.Literal(value)) for name, value in options.items()
+        )
+        command = sql.SQL("START_REPLICATION SLOT {} LOGICAL {} ({})").format(
+            sql.Identifier(names.slot), sql.SQL(format_lsn(position)), given
+        )
+        self._pg.send_query(command.as_bytes(self._connection))
+        try:
+            result = (await self._connection.wait(generators.fetch_many(self._pg)))[0]
+        except psycopg.Error as error:
+            raise SourceError(f"the stream cannot begin: {first_line(error)}") from error
+        if result.status != pq.ExecStatus.COPY_BOTH:
+            raise _refused(result)
+        self._pg.nonblocking = 1
+        self._loop.add_reader(self._pg.socket, self._readable.set)
+        self._started = True
+        self._report()
+
+    def next(self) -> Frame | None:
+        """The next frame that is here; None when there is none now. Raises SourceError at the end of the stream."""
+        try:
+            size, data = self._pg.get_copy_data(1)
+            if size == 0:
+                self._pg.consume_input()
+                size, data = self._pg.get_copy_data(1)
+        except psycopg.Error as error:
+            raise SourceError(f"the stream broke: {first_line(error)}") from error
+        if size > 0:
+            frame = read_frame(data)
+            self._seen = max(self._seen, frame.end if isinstance(frame, Keepalive) else frame.start)
+            return frame
+        if size < 0:
+            raise self._ended()
+        return None
+
+    async def wait(self, seconds: float) -> None:
+        """Until something can be read, somebody calls `wake`, or the time is over."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._readable.wait()
+        except TimeoutError:
+            pass
+        self._readable.clear()
+
+    def wake(self) -> None:
+        """End a `wait`."""
+        self._readable.set()
+
+    def confirm(self, flushed: int, *, now: bool = False) -> None:
+        """All before this position is in our log: the server may forget it. Told soon, or now."""
+        self._flushed = max(self._flushed, flushed)
+        if now:
+            self._report()
+        elif not self._soon and self._started:
+            self._soon = True
+            self._again(SOON_SECONDS)
+
+    def ask(self) -> None:
+        """Have the server say where it is."""
+        self._report(reply_now=True)
+
+    async def close(self) -> None:
+        """Say how far we are, and end. Idempotent."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._started:
+            self._loop.remove_reader(self._pg.socket)
+            self._put(reply_now=False)
+            self._started = False
+        await self._connection.close()
+
+    def _report(self, *, reply_now: bool = False) -> None:
+        """Tell the server, and again in a while: also when whoever reads is slow, or it would give us up."""
+        if not self._started:
+            return
+        self._put(reply_now=reply_now)
+        self._soon = False
+        self._again(STATUS_SECONDS)
+
+    def _again(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(seconds, self._report)
+
+    def _put(self, *, reply_now: bool) -> None:
+        written = max(self._seen, self._flushed)
+        try:
+            self._pg.put_copy_data(
+                status(written, self._flushed, self._flushed, int(time.time() * 1000), reply_now=reply_now)
+            )
+            self._pg.flush()
+        except psycopg.Error:
+            self._readable.set()  # the reader finds out what is wrong
+
+    def _ended(self) -> SourceError:
+        """Why there is nothing more."""
+        try:
+            result = self._pg.get_result()
+        except psycopg.Error as error:
+            return SourceError(f"the stream broke: {first_line(error)}")
+        if result is not None and result.status == pq.ExecStatus.FATAL_ERROR:
+            return _refused(result)
+        return SourceError("the server ended the stream")
+
+
+async def _identify(connection: psycopg.AsyncConnection[Any]) -> Server:
+    cursor = await connection.execute("IDENTIFY_SYSTEM")
+    row = await cursor.fetchone()
+    assert row is not None, "the command returns a row"
+    system, timeline = int(row[0]), int(row[1])
+    switches: tuple[tuple[int, int], ...] = ()
+    if timeline > 1:
+        cursor = await connection.execute(f"TIMELINE_HISTORY {timeline}")
+        found = await cursor.fetchone()
+        if found is not None:
+            content = found[1]
+            switches = parse_history(content.encode() if isinstance(content, str) else bytes(content))
+    return Server(system=system & (2**64 - 1), timeline=timeline, switches=switches)
+
+
+def _refused(result: Any) -> SourceError:
+    """What the server's refusal means for us."""
+    state = (result.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode()
+    text = (result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b"the server refused").decode(
+        errors="replace"
+    )
+    if state == errors.ObjectInUse.sqlstate:
+        return SlotBusy(text)
+    if state in (errors.ObjectNotInPrerequisiteState.sqlstate, errors.UndefinedObject.sqlstate):
+        return SlotLost(text)
+    return SourceError(f"the server refused the stream: {text}")
+
+
+def _explained(error: psycopg.Error) -> str:
+    text = first_line(error)
+    if "replication" in text and ("superuser" in text or "REPLICATION" in text or "role" in text):
+        return f"{text}; whoever may runs: ALTER ROLE … REPLICATION (Amazon RDS: GRANT rds_replication TO it)"
+    if "pg_hba.conf" in text:
+        return f"{text}; the role must be let in for its database in pg_hba.conf"
+    return text
