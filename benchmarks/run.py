@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from benchmarks.machine import raise_descriptors, words
 from benchmarks.native import compiler
 from benchmarks.rounds import QUICK, SMOKE, Plan
-from benchmarks.scenarios import capture, durable, fanout, filters, memory
+from benchmarks.scenarios import capture, durable, fanout, filters, memory, postgres
 from benchmarks.table import Group, lines, missed
 
 SCENARIOS: dict[str, Callable[[Plan], list[Group]]] = {
@@ -23,6 +23,7 @@ SCENARIOS: dict[str, Callable[[Plan], list[Group]]] = {
     "durable": durable.durable,
     "capture": capture.capture,
     "filters": filters.filters,
+    "postgres": postgres.postgres,
 }
 
 READING = """\

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.sources.rigs import PATIENCE, Follower, SqliteRig, until
-from tidings.changes import Gap, Transaction
+from tidings.changes import Gap, Progress, Transaction
 from tidings.errors import SourceError
 
 TASKS = "CREATE TABLE tasks (id INTEGER PRIMARY KEY, title TEXT)"
@@ -359,3 +359,35 @@ def _folder(path: Path) -> Path:
 def _remove(path: Path) -> None:
     for end in ("", "-wal", "-shm", "-tidings-lock"):
         Path(f"{path}{end}").unlink(missing_ok=True)
+
+
+async def test_an_earlier_state_written_into_the_same_file_is_seen_by_what_the_log_has(
+    sqlite: SqliteRig, tmp_path: Path
+) -> None:
+    sqlite.execute(TASKS + "; PRAGMA journal_mode = DELETE")
+    follower = await following(sqlite)
+    await follows(sqlite, follower, 1)
+    await follower.source.close()
+    earlier = sqlite.path.read_bytes()
+    follower = await sqlite.follow()
+    await follows(sqlite, follower, 2)
+    await follows(sqlite, follower, 3)
+    checkpoint = (await follower_at(sqlite, follower, 4)).checkpoint
+    generation = follower.source.generation
+    await follower.source.close()
+    with sqlite.path.open("r+b") as file:  # the same inode, so that nothing else shows it
+        file.write(earlier)
+        file.truncate()
+    again = sqlite.source()
+
+    async def progress() -> Progress:
+        return Progress(source="app", generation=generation, checkpoint=checkpoint)
+
+    await again.open(progress)
+    assert await Follower(again).gap() == ALL
+
+
+async def follower_at(sqlite: SqliteRig, follower: Follower, id: int) -> Transaction:
+    """The transaction of a row written now."""
+    sqlite.execute(f"INSERT INTO tasks (id) VALUES ({id})")
+    return await follower.next()

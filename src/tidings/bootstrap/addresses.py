@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from tidings.config.urls import without_password
 from tidings.errors import ConfigError
 
 SQLITE: Final = "sqlite:///"
@@ -31,11 +32,4 @@ def sqlite_path(setting: str, url: str, *, also: str = "") -> str:
     scheme = url.partition(":")[0]
     if scheme in LATER:
         raise ConfigError(f"{setting}: {scheme}: is not in this build yet; use {known}")
-    raise ConfigError(f"{setting}: {url_shown(url)!r} is not an address that is known; use {known}")
-
-
-def url_shown(url: str) -> str:
-    """An address without what may be a password: for errors and logs."""
-    scheme, mark, rest = url.partition("://")
-    _, at, host = rest.rpartition("@")
-    return f"{scheme}{mark}…@{host}" if at else url
+    raise ConfigError(f"{setting}: {without_password(url)!r} is not an address that is known; use {known}")

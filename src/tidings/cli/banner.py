@@ -12,6 +12,7 @@ from rich.text import Text
 from tidings.cli.options import server_url
 from tidings.config.loading import Loaded
 from tidings.config.settings import AppEntry, ServerSettings
+from tidings.config.urls import without_password
 
 SECRETS_SHOWN: Final = "data folder"
 """Where secrets come from that nobody else knows yet: only those are printed."""
@@ -108,7 +109,7 @@ class Banner:
     def _places(self) -> Iterator[tuple[str, str]]:
         yield "", _row("log", f"{self._config.engine_url}  ({self._durability})")
         for source in self._config.sources:
-            yield "", _row("source", source.url)
+            yield "", _row("source", without_password(source.url))
         if self._made:
             yield "", _row("keys", f"{self._config.server.data}/app.json")
         yield "dim", "Ctrl-C ends it."

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from tidings.config.settings import SECRET_NAMES
+from tidings.config.settings import SECRET_NAMES, URL_NAMES
 
 MAX_SECRET: Final = 4096
 """Characters of a secret file that are read: more is the wrong file."""
@@ -28,7 +28,7 @@ def _member(name: str, value: Any, environ: Mapping[str, str], faults: list[str]
     path = f"{at}.{name}" if at else name
     if name in SECRET_NAMES and isinstance(value, Mapping):
         return {inner: _secret(text, environ, faults, f"{path}.{inner}") for inner, text in value.items()}
-    if name in SECRET_NAMES:
+    if name in SECRET_NAMES or name in URL_NAMES:
         return _secret(value, environ, faults, path)
     return resolve(value, environ, faults, path)
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
+from tidings.config.urls import without_password
 from tidings.node.apps import MASK, ChannelRule
 from tidings.node.limits import Limits
 from tidings.node.quotas import Quotas
@@ -17,6 +18,9 @@ from tidings.sources.rules import Rule
 
 SECRET_NAMES: Final = frozenset({"secret", "jwt_secret", "headers"})
 """Settings that are never printed, and that may be references: `env:NAME` or `file:/path`. Of `headers`, each value."""
+
+URL_NAMES: Final = frozenset({"url"})
+"""Settings that may hold a password within: shown without it, and may be references too."""
 
 LOG_FILE: Final = "log.db"
 """The default engine's file in the data folder."""
@@ -29,11 +33,14 @@ class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A table of the file: no key beyond its fields, and no secret in its `repr`."""
 
     def __repr__(self) -> str:
-        shown = (
-            f"{name}={MASK if name in SECRET_NAMES and value is not None else repr(value)}"
-            for name, value in ((name, getattr(self, name)) for name in self.__struct_fields__)
-        )
+        shown = (f"{name}={_shown(name, getattr(self, name))}" for name in self.__struct_fields__)
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _shown(name: str, value: Any) -> str:
+    if name in SECRET_NAMES and value is not None:
+        return MASK
+    return repr(without_password(value) if name in URL_NAMES and isinstance(value, str) else value)
 
 
 class ServerSettings(_Table, frozen=True):
@@ -70,7 +77,8 @@ class SourceSettings(_Table, frozen=True):
     """A database whose committed rows become messages by the rules."""
 
     url: str
-    """`sqlite:///file.db` (four slashes for an absolute path) or `postgresql://user@host/database`."""
+    """`sqlite:///file.db` (four slashes for an absolute path) or `postgresql://user@host/database`; `env:NAME` and
+    `file:/path` read it from elsewhere, and no command shows a password in it."""
     tables: tuple[str, ...] = ()
     """Tables to capture, `sales.orders` outside of public; empty: those that the rules name. The outbox always."""
     name: str | None = None

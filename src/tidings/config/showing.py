@@ -8,7 +8,8 @@ from typing import Any, Final
 import msgspec
 
 from tidings.config.layers import Origin
-from tidings.config.settings import SECRET_NAMES, Config
+from tidings.config.settings import SECRET_NAMES, URL_NAMES, Config
+from tidings.config.urls import without_password
 from tidings.node.apps import MASK
 
 DEFAULT: Final = "default"
@@ -45,6 +46,8 @@ def _text(name: str, value: Any) -> str:
         return MASK
     if value is None:
         return "-"
+    if name in URL_NAMES and isinstance(value, str):
+        value = without_password(value)
     return msgspec.json.encode(value, enc_hook=str).decode()
 
 

@@ -30,6 +30,9 @@ T = TypeVar("T")
 CHUNK: Final = 500
 """Messages appended in one step, so that a huge transaction never holds the log or the loop."""
 
+SLICE_SECONDS: Final = 0.004
+"""How long commits are routed before what there is is appended, and others have their turn of the loop."""
+
 RETRY_SECONDS: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Waits between tries while the log or the database cannot be used; the last one repeats. Nothing is given up."""
 
@@ -81,7 +84,8 @@ class Pump:
 
     async def _move(self, read: Read | None, ahead: Ahead) -> None:
         """Take a transaction, and with it those that are there already, up to a chunk of messages."""
-        batch = _Batch()
+        batch, loop = _Batch(), asyncio.get_running_loop()
+        until = loop.time() + SLICE_SECONDS
         while read is not None:
             covered = self._kept is not None and self._kept.covers(read.progress)
             if covered and read.transaction.gap is None:
@@ -101,7 +105,7 @@ class Pump:
             for pattern in routed.untold:
                 await self._insist(pattern, "a column was not told")
             batch.add(read, routed)
-            read = ahead.more() if len(batch.messages) < CHUNK else None
+            read = ahead.more() if len(batch.messages) < CHUNK and loop.time() < until else None
         await self._append(batch)
 
     def _gaps(self, read: Read, *, empty: bool) -> list[Gap]:

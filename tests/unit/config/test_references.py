@@ -41,3 +41,11 @@ def test_a_file_that_holds_no_secret_is_told(tmp_path: Path, content: bytes | No
 @pytest.mark.parametrize("secret", ["plain", "env:", "file:", "http://x:y", ""])
 def test_what_is_no_reference_is_the_secret_itself(secret: str) -> None:
     assert look_up(secret, {}) == secret
+
+
+def test_an_address_may_be_a_reference_too() -> None:
+    faults: list[str] = []
+    tree = {"sources": [{"url": "env:DATABASE_URL"}, {"url": "sqlite:///a.db"}]}
+    environ = {"DATABASE_URL": "postgresql://u:p@h/d"}
+    assert resolve(tree, environ, faults)["sources"][0]["url"] == "postgresql://u:p@h/d"
+    assert faults == []

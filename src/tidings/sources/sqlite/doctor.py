@@ -89,7 +89,7 @@ def _judged(facts: Facts) -> Iterator[tuple[Level, str, str]]:
         what = f"{facts.waiting} notes wait, more than are told one by one"
         yield "warn", what, "at the start of the server one gap is told instead"
     else:
-        yield "ok", f"{facts.waiting} notes wait to be read", ""
+        yield "ok", f"notes that wait to be read: {facts.waiting}", ""
 
 
 def _table(table: str, state: str) -> tuple[Level, str, str]:

@@ -79,7 +79,8 @@ class SqliteSource:
 
         Raises SourceError with the fix: no such file or table, no right to write, not a database, locked.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._tailer.open)
+        known = await progress()
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._tailer.open, known)
 
     async def transactions(self) -> AsyncGenerator[Transaction, None]:
         """Yield what is committed, from the last acknowledged on, until cancelled or closed."""

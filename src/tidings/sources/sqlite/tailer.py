@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from tidings.changes import Transaction
+from tidings.changes import Progress, Transaction
 from tidings.errors import SourceError
 from tidings.sources.base import SourceHealth
 from tidings.sources.sqlite.capture import MAX_BACKLOG, Capture
@@ -90,8 +90,11 @@ class Tailer:
         self._forget_at = clock() + FORGET_SECONDS
         self.generation = ""
 
-    def open(self) -> dict[str, tuple[str, ...]]:
-        """Install the capture; returns the tables with the columns that changes carry. Raises SourceError."""
+    def open(self, progress: Progress | None = None) -> dict[str, tuple[str, ...]]:
+        """Install the capture; returns the tables with the columns that changes carry. Raises SourceError.
+
+        progress: how far the log has it. A record that ends before it was put back to an earlier state.
+        """
         until = self._clock() + OPEN_SECONDS
         if chosen_sqlite(self._driver) < OLDEST:
             raise SourceError(
@@ -104,6 +107,10 @@ class Tailer:
         while True:
             try:
                 capture = self._opened(create=self._create, strict=not self._create)
+                known = progress is not None and progress.generation == capture.generation
+                if progress is not None and known and capture.top() < progress.checkpoint.value:
+                    capture.renew("the database was put back to an earlier state")
+                    self.generation = capture.generation
                 return {table: shape.told for table, shape in capture.shapes.items()}
             except (DatabaseError, OSError) as error:
                 self._drop()
