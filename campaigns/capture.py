@@ -52,6 +52,9 @@ ORACLE: Final = "oracle"
 SAID: Final = 200
 """Lines of the reader that are kept, for when it fails."""
 
+CRASHED: Final = "was terminated by signal 11"
+"""In the server's log."""
+
 DATABASE: Final = "campaign"
 
 
@@ -76,6 +79,8 @@ class Outcome:
     strikes: Counter[str]
     seconds: float
     verdict: Verdict
+    crashes: int
+    """Processes of the server that crashed by a fault of its own."""
 
     def line(self) -> str:
         """For a table of many runs."""
@@ -84,7 +89,7 @@ class Outcome:
         return (
             f"postgres {self.settings.major} seed {self.settings.seed}: {self.settings.transactions} transactions,"
             f" {verdict.commits} commits, {verdict.messages} messages, strikes: {struck or 'none'},"
-            f" {self.seconds:.0f} s; lost/duplicated/reordered/silent {' '.join(map(str, verdict.counts))}"
+            f" {self.seconds:.0f} s; server crashes {self.crashes}; lost/duplicated/reordered/silent {' '.join(map(str, verdict.counts))}"
         )
 
 
@@ -160,7 +165,8 @@ def run(settings: Settings, folder: Path) -> Outcome:
             reader.kill()
         messages, resets = asyncio.run(read_log(str(folder / "log.db")))
         verdict = judge(messages, resets, oracle_lines(url), rows_of(url), TABLES)
-    return Outcome(settings, struck, time.monotonic() - began, verdict)
+        crashes = cluster.said().count(CRASHED)
+    return Outcome(settings, struck, time.monotonic() - began, verdict, crashes)
 
 
 def prepare(cluster: Cluster) -> str:

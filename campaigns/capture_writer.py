@@ -97,14 +97,16 @@ class Writer(threading.Thread):
         self._next += 1
         try:
             self._transaction(self._next)
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            if isinstance(error, errors.LockNotAvailable | errors.DeadlockDetected) and not self._db.closed:
-                self._db.rollback()
-                return
+        except psycopg.Error:
+            self._recover()
+
+    def _recover(self) -> None:
+        """Give the transaction up; on a new session where this one is gone."""
+        try:
+            self._db.rollback()
+        except psycopg.Error:
             self._db.close()
             self._db = connect(self._url)
-        except psycopg.Error:
-            self._db.rollback()
 
     def _transaction(self, number: int) -> None:
         self._run("BEGIN")

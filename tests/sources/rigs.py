@@ -173,7 +173,8 @@ class PostgresRig:
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """All rows, in the words in which changes tell values."""
-        return [json.loads(row) for (row,) in self.database.rows(f'SELECT to_jsonb(whole_row)::text FROM "{table}" whole_row')]
+        query = f'SELECT to_jsonb(whole_row)::text FROM "{table}" whole_row'
+        return [json.loads(row) for (row,) in self.database.rows(query)]
 
     def source(self, *tables: str, **options: Any) -> PostgresSource:
         url = self.database.url

@@ -76,6 +76,11 @@ class Door:
             "Vary": "Origin",
         }
 
+    async def preflight(self, request: Request) -> Response:
+        """Answer a browser that asks before it reads. Raises Refusal `bad_origin`, `unknown_app`."""
+        app = self.node.apps.named(next((value for name, value in request.pairs() if name == "app"), None))
+        return preflight(self.check_origin(app, request), "GET, HEAD", READ_HEADERS)
+
     def _tell(self, app: App, origin: str) -> None:
         """Log a refused page once, with the line that would let it in."""
         known = (app.id, origin)

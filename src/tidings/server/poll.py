@@ -6,7 +6,7 @@ from tidings.errors import EngineUnavailable, Refusal
 from tidings.protocols.http import Request, Response
 from tidings.protocols.personal import refused_response
 from tidings.protocols.poll.server import page_response, parse_poll
-from tidings.server.door import READ_HEADERS, Door, preflight, with_headers
+from tidings.server.door import Door, with_headers
 from tidings.server.routing import Endpoint, Stream
 from tidings.server.visitors import visitor_of
 
@@ -23,13 +23,8 @@ class Poll:
     def endpoints(self) -> tuple[Endpoint, ...]:
         return (
             Endpoint("GET", PATH, self.answer, abandons=True),
-            Endpoint("OPTIONS", PATH, self.preflight),
+            Endpoint("OPTIONS", PATH, self._door.preflight),
         )
-
-    async def preflight(self, request: Request) -> Response:
-        """Raises Refusal `bad_origin`."""
-        app = self._door.node.apps.named(next((v for name, v in request.pairs() if name == "app"), None))
-        return preflight(self._door.check_origin(app, request), "GET, HEAD", READ_HEADERS)
 
     async def answer(self, request: Request) -> Response | Stream:
         """A page, or why not."""

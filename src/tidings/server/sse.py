@@ -18,7 +18,7 @@ from tidings.protocols.sse.server import (
     refused_response,
     retry_ms,
 )
-from tidings.server.door import READ_HEADERS, Door, preflight, with_headers
+from tidings.server.door import Door, with_headers
 from tidings.server.routing import Endpoint, Stream
 from tidings.server.visitors import visitor_of
 
@@ -34,13 +34,8 @@ class Events:
     def endpoints(self) -> tuple[Endpoint, ...]:
         return (
             Endpoint("GET", PATH, self.answer, abandons=True),
-            Endpoint("OPTIONS", PATH, self.preflight),
+            Endpoint("OPTIONS", PATH, self._door.preflight),
         )
-
-    async def preflight(self, request: Request) -> Response:
-        """Raises Refusal `bad_origin`."""
-        app = self._door.node.apps.named(_app_of(request))
-        return preflight(self._door.check_origin(app, request), "GET, HEAD", READ_HEADERS)
 
     async def answer(self, request: Request) -> Response | Stream:
         """A stream, or why not. What may succeed later is never told by a status: it would end an EventSource."""
@@ -76,7 +71,3 @@ class Events:
 
     def _busy(self) -> bytes:
         return overload_body(self._busy_ms())
-
-
-def _app_of(request: Request) -> str | None:
-    return next((value for name, value in request.pairs() if name == "app"), None)

@@ -80,7 +80,7 @@ async def test_no_more_polls_wait_than_connections_may(node: Node) -> None:
 
 async def test_a_preflight_is_answered(node: Node) -> None:
     request = Request(method="OPTIONS", path="/poll", headers={"host": "h", "origin": "http://p"})
-    assert (await Poll(Door(node)).preflight(request)).status == 204
+    assert (await Door(node).preflight(request)).status == 204
 
 
 async def test_a_poll_above_the_apps_quota_is_told_to_come_back() -> None:

@@ -58,7 +58,7 @@ async def test_a_page_may_ask_before_it_asks(node: Node) -> None:
     request = Request(
         method="OPTIONS", path="/snapshot", headers={"host": "h", "origin": "http://page.example"}
     )
-    answer = await SnapshotEndpoint(Door(node)).preflight(request)
+    answer = await Door(node).preflight(request)
     assert answer.status == 204
 
 

@@ -51,7 +51,7 @@ async def test_a_draining_node_says_come_back_later_and_never_5xx() -> None:
 
 async def test_a_preflight_of_a_foreign_app_is_refused() -> None:
     with pytest.raises(Refusal):
-        await events().preflight(request("app=nobody", origin="http://page.example"))
+        await events()._door.preflight(request("app=nobody", origin="http://page.example"))
 
 
 def test_the_endpoint_changes_nothing_and_may_be_abandoned() -> None:
