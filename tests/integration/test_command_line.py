@@ -186,7 +186,7 @@ def test_a_log_that_another_process_holds_is_told(server: ServerProcess, tmp_pat
     ("flags", "hint"),
     [
         (["--engine", "redis://localhost"], "not in this build yet"),
-        (["--source", "sqlite:///none.db"], "nothing to capture"),
+        (["--source", "sqlite:///none.db"], "there is no database none.db"),
         (["--data", "file"], "--data"),
         (["--config", "none.toml"], "--config"),
     ],

@@ -50,11 +50,15 @@ def make_feed(
         raise ConfigError(nothing_to_capture(at))
     rules = rules_for(config, at, functions)
     if settings.old_rows == "required":
-        refuse_untold(rules, infos)
+        refuse_untold(
+            config.rules, {name: infos[name] for name in infos if any(r.table == name for r in rules)}
+        )
     app = settings.app or config.apps[0].id
     limits = next(entry.limits for entry in config.apps if entry.id == app)
     columns = {name: info.columns for name, info in infos.items()}
-    router = ChangeRouter(rules, columns, message_bytes=limits.message_bytes)
+    router = ChangeRouter(
+        rules, columns, message_bytes=limits.message_bytes, whole_old=settings.old_rows == "required"
+    )
     return Feed(AppId(app), make_source(settings, tuple(infos), sqlite=sqlite), router)
 
 
@@ -143,10 +147,13 @@ def nothing_to_capture(at: int) -> str:
 
 
 def refuse_untold(rules: Sequence[AnyRule], infos: Tables) -> None:
-    """Raise ConfigError for rules that would be silent, because the database does not tell the rows before a change."""
+    """Raise ConfigError for rules that would be silent, because the database does not tell the rows before a change.
+
+    rules: all of the configuration, so that each has its number there. infos: the tables of one source.
+    """
     faults = [
         f"rules[{number}]{fault}"
-        for number, rule in enumerate(rules, 1)
+        for number, rule in enumerate(map(usual, rules), 1)
         if isinstance(rule, Rule) and rule.table in infos
         for fault in faults_of_old_rows(rule, infos[rule.table])
     ]

@@ -132,8 +132,8 @@ def remove(url: DatabaseUrl, /, *, name: Name = None, config: ConfigFile = None)
 
 def _meant(config: Config, url: str, name: str | None, tables: Sequence[str]) -> Meant:
     """The configured source with this address, or this name; else a new one."""
-    bare, sources = without_password(url), list(config.sources)
-    places = [at for at, one in enumerate(sources) if without_password(one.url) == bare]
+    bare, sources = bare_address(url), list(config.sources)
+    places = [at for at, one in enumerate(sources) if bare_address(one.url) == bare]
     places = [at for at in places if name is None or source_name(sources[at]) == name]
     known = bool(places)
     at = places[0] if known else len(sources)
@@ -270,7 +270,7 @@ def _show_settings(meant: Meant) -> None:
         print("\nThe settings name this source already.")
         return
     tables = [table for table in meant.tables if table != OUTBOX or not is_postgres(meant.settings.url)]
-    url = without_password(meant.settings.url)
+    url = bare_address(meant.settings.url)
     print("\nFor tidings.toml:\n\n[[sources]]")
     print(f"url    = {_quoted(url)}")
     print(f"name   = {_quoted(meant.name)}")
@@ -278,14 +278,17 @@ def _show_settings(meant: Meant) -> None:
         print(f"tables = [{', '.join(map(_quoted, tables))}]")
     print()
     if url != meant.settings.url:
-        print("note: the password is left out; it is read from ~/.pgpass, or from the variable PGPASSWORD")
+        print(
+            'note: the password is left out; keep the whole address in a variable and write url = "env:NAME",'
+            " or let libpq read ~/.pgpass"
+        )
 
 
 def _quoted(text: str) -> str:
     return msgspec.json.encode(text).decode()  # a basic string of TOML
 
 
-def without_password(url: str) -> str:
+def bare_address(url: str) -> str:
     """The address without what is secret in it."""
     scheme, mark, rest = url.partition("://")
     authority, slash, path = rest.partition(

@@ -76,7 +76,9 @@ class ChangeRouter:
     """Applies rules to changes, in the rules' order.
 
     rules: validated here; raises ConfigError. columns: the captured tables and their columns, as `open` of a source
-    returns them. message_bytes: limit of a message's data. on_parked: told once for each rule and reason.
+    returns them. message_bytes: limit of a message's data. whole_old: the rules were let in because the database told
+    rows before they changed; where it does not after all, the rule's channels are told `reset`. on_parked: told once
+    for each rule and reason.
     """
 
     def __init__(
@@ -85,11 +87,13 @@ class ChangeRouter:
         columns: Mapping[str, Sequence[str]],
         *,
         message_bytes: int = MESSAGE_BYTES,
+        whole_old: bool = False,
         on_parked: Callable[[Parked], None] = log_parked,
     ) -> None:
         check_rules(rules, columns)
         self._rules = [_compiled(rule, columns[rule.table], message_bytes) for rule in rules]
         self._message_bytes = message_bytes
+        self._whole_old = whole_old
         self._on_parked = on_parked
         self._noticed: set[Parked] = set()
         self._by_table: dict[str, list[tuple[int, CompiledRule | FunctionRule]]] = {}
@@ -112,7 +116,7 @@ class ChangeRouter:
             while emitted and emitted[0].at <= at:
                 messages += self._emitted(emitted.pop(0), f"{key}.{len(messages)}", trail)
             if change.table == outbox.TABLE:
-                messages += self._outbox_row(change, f"{key}.{len(messages)}", trail)
+                messages += self._outbox_row(change, f"{key}.{len(messages)}", trail, untold)
             else:
                 for draft, data in self._drafts(change, untold):
                     messages.append(_message(draft, data, f"{key}.{len(messages)}", change.time, trail))
@@ -158,6 +162,9 @@ class ChangeRouter:
         for at, rule in self._by_table.get(change.name, ()):
             if change.kind == "truncate" and not _tells_truncate(rule):
                 continue
+            if self._whole_old and isinstance(rule, CompiledRule) and rule.misses(change):
+                self._park(Parked(at, change.name, "channel: the row before the update is not told"))
+                untold[rule.pattern] = None
             try:
                 yield from self._checked(rule, change)
             except Undeliverable as error:
@@ -165,14 +172,18 @@ class ChangeRouter:
                 if isinstance(error, Untold) and isinstance(rule, CompiledRule):
                     untold[rule.pattern] = None
 
-    def _outbox_row(self, change: Change, id: str, trail: str) -> list[Message]:
-        """The message that a row of the outbox holds. Its sweeping is no news."""
+    def _outbox_row(self, change: Change, id: str, trail: str, untold: dict[str, None]) -> list[Message]:
+        """The message that a row of the outbox holds; where it holds none, its channel misses one. Its sweeping is no
+        news."""
         if change.kind != "insert" or change.new is None:
             return []
         try:
             staged = outbox.read_row(change.new)
         except outbox.Unreadable as error:
             self._park(Parked(0, change.name, str(error)))
+            channel = change.new.get("channel")
+            if isinstance(channel, str) and not check_channel(channel):
+                untold[channel] = None
             return []
         return [staged.message(id, change.time, trail)]
 

@@ -60,6 +60,11 @@ class CompiledRule:
         except Unfilled:
             return False
 
+    def misses(self, change: Change) -> bool:
+        """Whether a row may have left a channel unseen: an update did not tell the columns that say which it was in."""
+        old = change.old or {}
+        return change.kind == "update" and any(column not in old for column in self._channel.columns)
+
     def silence(self, change: Change) -> str:
         """Why nothing is sent for a change that gave no drafts."""
         if change.kind != "truncate" and self._channel_of(change.row) is None:

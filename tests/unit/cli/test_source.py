@@ -12,7 +12,7 @@ import pytest
 from tests.fixtures.fix_postgres import Database
 from tests.unit.sources.postgres.roles import role
 from tidings.cli import main
-from tidings.cli.source import without_password
+from tidings.cli.source import bare_address
 
 RULES = """
 [[rules]]
@@ -115,7 +115,7 @@ def test_missing_rights_are_told_as_sql_and_no_password_is(
         newest_postgres.run(*sql)
         well = add(capsys, url, "--tables", "tasks")
         assert "geheim" not in told.out + told.err + well
-        assert "PGPASSWORD" in well
+        assert "env:NAME" in well
 
 
 def test_a_table_without_identity_is_refused(
@@ -158,7 +158,7 @@ def test_a_server_that_does_not_answer_is_told_without_the_password(
     ],
 )
 def test_an_address_without_its_password(url: str, shown: str) -> None:
-    assert without_password(url) == shown
+    assert bare_address(url) == shown
 
 
 # ── SQLite

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tidings.changes import Change, Checkpoint, Gap, Transaction
+from tidings.changes import Change, Checkpoint, Emitted, Gap, Transaction
 from tidings.errors import ConfigError
 from tidings.sources.router import MAX_DRAFTS, ChangeRouter, Parked
 from tidings.sources.rules import Draft, FunctionRule, Rule
@@ -159,3 +159,97 @@ def test_explain_tells_what_each_rule_would_do_and_counts_nothing() -> None:
 
 def test_a_table_without_rules_sends_nothing() -> None:
     assert router(NOTES).route(transaction(task(1)), "k").messages == ()
+
+
+def update(old: dict[str, Any] | None) -> Change:
+    return Change(table="tasks", kind="update", key=("id",), new={"id": 1, "project_id": 2}, old=old)
+
+
+MOVES = Rule(table="tasks", channel="project-{project_id}", update="changed", delete="gone")
+
+
+def test_a_deleted_row_whose_channel_is_not_told_is_a_reset_of_the_rules_channels() -> None:
+    gone = Change(table="tasks", kind="delete", key=("id",), old={"id": 1})
+    parked: list[Parked] = []
+    routed = router(MOVES, parked=parked).route(transaction(gone), "k")
+    assert (routed.messages, routed.untold) == ((), ("project-*",))
+    assert "unknown" in parked[0].reason
+
+
+@pytest.mark.parametrize(("whole_old", "untold"), [(True, ("project-*",)), (False, ())])
+def test_an_update_whose_old_channel_is_not_told(whole_old: bool, untold: tuple[str, ...]) -> None:
+    routed = router(MOVES, whole_old=whole_old).route(transaction(update({"id": 1})), "k")
+    assert [m.channel for m in routed.messages] == ["project-2"]
+    assert routed.untold == untold
+
+
+def test_an_update_that_tells_all_misses_nobody() -> None:
+    routed = router(MOVES, whole_old=True).route(transaction(update({"id": 1, "project_id": 1})), "k")
+    assert [m.channel for m in routed.messages] == ["project-1", "project-2"]
+    assert routed.untold == ()
+
+
+# ── the outbox
+
+
+def outbox(**columns: Any) -> Change:
+    aside = {"keys": None, "entity": None, "origin": None}
+    row = {"channel": "orders", "event": "placed", "data": '{"id":7}', **aside, **columns}
+    return Change(table="tidings_outbox", kind="insert", key=("id",), new=row, time=5)
+
+
+def test_an_outbox_row_is_a_message_already_and_its_sweeping_no_news() -> None:
+    swept = Change(table="tidings_outbox", kind="delete", key=("id",), old={"id": 1})
+    (message,) = router(TASKS).route(transaction(outbox(), swept), "k").messages
+    assert (message.id, message.channel, message.event, message.data) == (
+        "k.0",
+        "orders",
+        "placed",
+        b'{"id":7}',
+    )
+
+
+def test_what_a_transaction_emitted_stands_where_it_was_said() -> None:
+    content = b'{"channel": "orders", "event": "said", "data": 1}'
+    emitted = (
+        Emitted(at=1, prefix="tidings", content=content, time=9),
+        Emitted(at=1, prefix="other", content=b"x"),
+        Emitted(at=2, prefix="tidings", content=content, time=9),
+    )
+    given = Transaction(checkpoint=Checkpoint(5), changes=(task(1), task(2)), emitted=emitted)
+    messages = router(TASKS).route(given, "k").messages
+    assert [m.event for m in messages] == ["made", "said", "made", "said"]
+    assert [m.id for m in messages] == ["k.0", "k.1", "k.2", "k.3"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "untold"),
+    [({"channel": "no space"}, ()), ({"data": "{"}, ("orders",)), ({"event": "pusher:x"}, ("orders",))],
+)
+def test_a_poison_outbox_row_is_parked_and_its_channel_told(
+    columns: dict[str, str], untold: tuple[str, ...]
+) -> None:
+    parked: list[Parked] = []
+    routed = router(parked=parked).route(transaction(outbox(**columns), outbox()), "k")
+    assert len(routed.messages) == 1
+    assert routed.untold == untold
+    assert (parked[0].rule, parked[0].table) == (0, "tidings_outbox")
+
+
+def test_a_poison_emission_is_parked() -> None:
+    parked: list[Parked] = []
+    given = Transaction(checkpoint=Checkpoint(5), emitted=(Emitted(at=0, prefix="tidings", content=b"{"),))
+    assert router(parked=parked).route(given, "k").messages == ()
+    assert parked[0].table == "pg_logical_emit_message"
+
+
+# ── truncated tables that are told
+
+
+def test_an_emptied_table_is_told_by_an_event_where_the_channel_is_the_tables() -> None:
+    rule = Rule(table="notes", channel="rows-notes", deliver="change", truncate="emptied")
+    emptied = Change(table="notes", kind="truncate")
+    made = router(rule)
+    (message,) = made.route(transaction(emptied), "k").messages
+    assert (message.event, msgspec.json.decode(message.data)["type"]) == ("emptied", "TRUNCATE")
+    assert made.gaps(transaction(emptied)) == []

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from tidings.changes import Change
 from tidings.messages import Entity
-from tidings.sources.rulebook import CompiledRule, Undeliverable
+from tidings.sources.rulebook import CompiledRule, Undeliverable, encode_json
 from tidings.sources.rules import Draft, Rule, When
 
 COLUMNS = ("id", "project_id", "status_id", "title")
@@ -153,3 +154,59 @@ def test_a_composite_key_is_one_identity() -> None:
 
 def test_without_a_key_there_is_no_entity() -> None:
     assert only(compiled(), Change(table="tasks", kind="insert", new=ROW)).entity is None
+
+
+# ── raw changes
+
+
+def raw(of: Change, **fields: Any) -> list[Draft]:
+    rule = Rule(table="tasks", channel="project-{project_id}", deliver="change", **fields)
+    return CompiledRule(rule, COLUMNS, 1000).drafts(of)
+
+
+def test_a_raw_change_tells_table_type_rows_time_and_position() -> None:
+    (draft,) = raw(change(ROW, ROW | {"title": "read"}, schema="public", time=7, position="0/1A"))
+    assert draft.event == "update"
+    assert draft.data == {
+        "schema": "public", "table": "tasks", "type": "UPDATE", "new": ROW | {"title": "read"}, "old": ROW,
+        "commit_time": 7, "position": "0/1A",
+    }  # fmt: skip
+
+
+def test_who_is_left_sees_a_row_go_and_who_is_entered_sees_one_come() -> None:
+    left, entered = raw(change(ROW, ROW | {"project_id": 4}))
+    assert (left.channel, left.data["type"], left.data["new"]) == ("project-3", "DELETE", None)
+    assert (entered.channel, entered.data["type"], entered.data["old"]) == ("project-4", "INSERT", None)
+
+
+def test_what_was_not_told_is_named_and_never_null() -> None:
+    new = {name: value for name, value in ROW.items() if name != "title"}
+    (draft,) = raw(change({"id": 7, "project_id": 3}, new, unchanged=("title",)))
+    assert draft.data["unchanged"] == ["title"]
+    assert "title" not in draft.data["new"]
+    (gone,) = raw(change({"id": 7, "project_id": 3}, None, unknown=("title", "status_id")))
+    assert gone.data["unknown"] == ["title", "status_id"]
+
+
+def test_a_raw_change_above_the_limit_keeps_its_keys_and_names_its_columns() -> None:
+    (draft,) = raw(change(None, ROW | {"title": "x" * 2000}))
+    assert draft.data["new"] == {"id": 7, "project_id": 3}
+    assert draft.data["too_large"]
+    assert draft.data["columns"] == sorted(ROW)
+
+
+def test_a_full_row_names_what_an_update_did_not_touch() -> None:
+    new = {name: value for name, value in ROW.items() if name != "title"}
+    draft = only(compiled(deliver="full"), change(ROW, new, unchanged=("title",)))
+    assert draft.data == new | {"unchanged": ["title"]}
+
+
+def test_a_patch_holds_what_may_have_changed_when_the_old_row_is_known_in_part() -> None:
+    draft = only(compiled(deliver="patch"), change({"id": 7, "project_id": 3, "status_id": 1}, ROW))
+    assert draft.data == {"id": 7, "project_id": 3, "title": "write"}
+
+
+def test_numbers_keep_every_digit() -> None:
+    exact = Decimal("12345678901234567890.1230")
+    draft = only(compiled(deliver="full"), change(None, ROW | {"status_id": exact}))
+    assert b'"status_id":12345678901234567890.1230' in encode_json(draft.data)

@@ -37,8 +37,11 @@ class RelationRows:
         self.table = relation.table
         self.name = table_name(relation.schema, relation.table)
         names = [column.name for column in relation.columns]
-        self._identity = tuple(column.name for column in relation.columns if column.key)
-        self._key = tuple(key) if key is not None and set(key) <= set(names) else self._identity
+        identity = tuple(column.name for column in relation.columns if column.key)
+        self._key = tuple(key) if key is not None and set(key) <= set(names) else identity
+        # A partition may have a lesser identity than its table, under whose name it is told: then a whole row was
+        # promised, and a key came. Of that only the primary key is certain, and never null.
+        self._identity = identity if relation.identity != "f" else tuple(key or ())
         self._readers = [(column.name, types.converter(column.type)) for column in relation.columns]
 
     def insert(self, message: Insert, time: int, position: str) -> Change:
@@ -71,7 +74,9 @@ class RelationRows:
     def _old(self, values: Sequence[Value], kind: OldKind | None) -> Row:
         """In a key tuple, what is not key is null without being it."""
         old, _, _ = self._read(values)
-        return old if kind == "O" else {column: old[column] for column in self._identity if column in old}
+        if kind == "O":
+            return old
+        return {column: old[column] for column in self._identity if old.get(column) is not None}
 
     def _read(self, values: Sequence[Value]) -> tuple[Row, list[str], list[str]]:
         row: Row = {}
