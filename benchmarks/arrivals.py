@@ -1,4 +1,4 @@
-"""When commits reach those who watch a database: threads that write it down, and rounds of commits. Knows no database."""
+"""When commits reach those who watch a database: threads that write it down, rounds of commits. Opens no database."""
 
 from __future__ import annotations
 
@@ -78,8 +78,10 @@ def listen(stack: ExitStack, port: int) -> Callable[[], int]:
     return wait
 
 
-def taken(commit: Callable[[], float], watchers: Mapping[str, Arrivals], count: int) -> dict[str, list[float]]:
-    """Commit so many rows; how long each took to each of the watchers, in ms. commit: returns the moment that counts."""
+def taken(
+    commit: Callable[[], float], watchers: Mapping[str, Arrivals], count: int
+) -> dict[str, list[float]]:
+    """Commit so many rows; how long each took to each watcher, in ms. commit: returns the moment that counts."""
     first = {name: len(arrivals.at) for name, arrivals in watchers.items()}
     committed = []
     for _ in range(count):

@@ -18,8 +18,15 @@ SETTINGS = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "256MB"
 """No disk in the figures. A commit is still written before it is told to anybody, as by default."""
 
 TASKS = (
-    "CREATE TABLE tasks (id bigserial PRIMARY KEY, project_id int NOT NULL, title text NOT NULL, done bool NOT NULL"
-    " DEFAULT false, created timestamptz NOT NULL DEFAULT now())",
+    """
+    CREATE TABLE tasks (
+      id bigserial PRIMARY KEY,
+      project_id int NOT NULL,
+      title text NOT NULL,
+      done bool NOT NULL DEFAULT false,
+      created timestamptz NOT NULL DEFAULT now()
+    )
+    """,
     "ALTER TABLE tasks REPLICA IDENTITY FULL",
 )
 """The table that is captured."""
@@ -62,9 +69,9 @@ class SlotBySql:
         found = self._connection.execute("SELECT * FROM pg_logical_slot_get_changes(%s, NULL, NULL)", [SLOT])
         return sum(text.startswith("table") for _, _, text in found)
 
-    def rate(self, rows: int) -> float:
+    def rate(self, *, at_least: int) -> float:
         """Rows a second of one call that must find so many."""
         began = time.perf_counter()
         seen = self.read()
-        assert seen == rows, f"the slot told {seen} of {rows} rows"
-        return rows / (time.perf_counter() - began)
+        assert seen >= at_least, f"the slot told {seen} of {at_least} rows"
+        return seen / (time.perf_counter() - began)

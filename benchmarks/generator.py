@@ -8,7 +8,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -105,6 +106,17 @@ class Generator:
             self._say(f"run {file.name} {flight} {per}\n")
             seconds, deliveries, received, reads, p50, p99 = self._answer("done")
         return Done(float(seconds), int(deliveries), int(received), int(reads), float(p50), float(p99))
+
+    @contextmanager
+    def receiving(self, deliveries: int) -> Iterator[None]:
+        """What is done inside leads to so many deliveries, without a publish of ours; leaves when all are there.
+
+        Raises LoadFailed.
+        """
+        self._say(f"wait {deliveries}\n")
+        self._answer("waiting")
+        yield
+        self._answer("done")
 
     def close(self) -> None:
         """End the process. Safe to call twice."""

@@ -107,7 +107,9 @@ class Reader:
     def start(self) -> None:
         root = Path(__file__).parent.parent
         with self._errors.open("ab") as errors:
-            child = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=root)
+            child = subprocess.Popen(
+                self._command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=root
+            )
         self._child, self.moves = child, 0
         threading.Thread(target=self._listen, args=[child], daemon=True).start()
 
@@ -195,7 +197,11 @@ def nemesis(
         what = chance.choice(STRIKES)
         if chance.random() >= AT_ONCE:
             wait(lambda: reader.moves > 0, reader, "the reader does not move")
-        wait(lambda at=moment: tally.done >= at or not any(w.is_alive() for w in writers), reader, "no writer moves")  # type: ignore[misc]
+        wait(
+            lambda at=moment: tally.done >= at or not any(w.is_alive() for w in writers),
+            reader,
+            "no writer moves",
+        )  # type: ignore[misc]
         strike(what, cluster, reader)
         struck[what] += 1
     return struck
@@ -257,7 +263,9 @@ def rows_of(url: str) -> Tables:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--transactions", type=int, default=10_000)
     parser.add_argument("--strikes", type=int, default=40)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10_000))

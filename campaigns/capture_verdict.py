@@ -142,7 +142,9 @@ def judge(
         if wrong:
             verdict.silent += len(wrong)
             key = wrong[0]
-            verdict.faults.append(f"{table} {key}: replica {kept.get(key)!r:.500} table {rows.get(key)!r:.500}")
+            verdict.faults.append(
+                f"{table} {key}: replica {kept.get(key)!r:.500} table {rows.get(key)!r:.500}"
+            )
     return verdict
 
 
@@ -152,7 +154,7 @@ def _compare(verdict: Verdict, expected: Sequence[Commit], found: Sequence[Commi
     verdict.duplicated = (came - there).total()
     if verdict.lost or verdict.duplicated:
         verdict.faults.append(
-            f"lost {list((there - came))[:5]}, too many {list((came - there))[:5]} of {len(expected)}"
+            f"lost {list(there - came)[:5]}, too many {list(came - there)[:5]} of {len(expected)}"
         )
         return
     for a, b in zip(expected, found, strict=True):
@@ -176,7 +178,9 @@ class Replica:
         if kind == "TRUNCATE":
             rows.clear()
             return
-        if change.get("too_large") or (change.get("unknown") and kind != "DELETE"):  # a key is all of a row that went
+        if change.get("too_large") or (
+            change.get("unknown") and kind != "DELETE"
+        ):  # a key is all of a row that went
             self.faults.append(f"{table}: {sorted(change)} is not told whole")
             return
         before: Row | None = None

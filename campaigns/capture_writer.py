@@ -147,7 +147,9 @@ class Writer(threading.Thread):
     # ── rows
 
     def _insert(self) -> None:
-        self._run(f"INSERT INTO {self._table()} (id, n, t, j, at, l, big) VALUES {self._row()}, {self._row()}")
+        self._run(
+            f"INSERT INTO {self._table()} (id, n, t, j, at, l, big) VALUES {self._row()}, {self._row()}"
+        )
 
     def _upsert(self) -> None:
         self._run(
@@ -245,7 +247,9 @@ class Writer(threading.Thread):
 
     def _row(self) -> str:
         n = self._random.choice(["NULL", "'NaN'", "1.50", "1e30", str(self._random.randint(-99, 99))])
-        j = self._random.choice(["NULL", """'{"a": [1, 2.50, null, "\u00e9"]}'""", "'12345678901234567890123'"])
+        j = self._random.choice(
+            ["NULL", """'{"a": [1, 2.50, null, "\u00e9"]}'""", "'12345678901234567890123'"]
+        )
         l_ = self._random.choice(["NULL", "'{}'", "'{1,NULL,3}'"])
         return f"({self._id()}, {n}, {self._text()}, {j}, '2026-08-01 10:00:00.5+02', {l_}, {self._big()})"
 

@@ -9,7 +9,8 @@
  * each line "run FILE FLIGHT PER" on standard input, it publishes the requests in FILE (each behind its length, 32 bits
  * little endian), FLIGHT at a time, each to be delivered PER times, and prints
  *   done SECONDS DELIVERIES BYTES READS P50_US P99_US
- * where the last two, from send to last delivery, are given with one in flight. The end of input ends it.
+ * where the last two, from send to last delivery, are given with one in flight. For a line "wait DELIVERIES" it prints
+ * "waiting", and "done" when so many have come of what others publish from then on. The end of input ends it.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -236,6 +237,18 @@ static void run(const char *path, long flight, long per) {
     free(current.took);
 }
 
+/* Deliveries of what somebody else publishes, once we have said that we count. */
+static void await(long deliveries) {
+    memset(&current, 0, sizeof current);
+    printf("waiting\n");
+    fflush(stdout);
+    double began = now();
+    while (current.deliveries < deliveries)
+        if (!turn(STALL_MS)) fail("stalled: %ld of %ld delivered", current.deliveries, deliveries);
+    printf("done %.6f %ld %lld %lld 0 0\n", now() - began, current.deliveries, current.bytes, current.reads);
+    fflush(stdout);
+}
+
 int main(int argc, char **argv) {
     if (argc != 11) fail("takes 10 arguments");
     port = atoi(argv[1]);
@@ -257,10 +270,12 @@ int main(int argc, char **argv) {
             continue;
         }
         char path[2048];
-        long flight, per;
-        if (sscanf(line, "run %2047s %ld %ld", path, &flight, &per) != 3) fail("not understood: %s", line);
+        long flight, per, deliveries = 0;
+        if (sscanf(line, "run %2047s %ld %ld", path, &flight, &per) != 3 && sscanf(line, "wait %ld", &deliveries) != 1)
+            fail("not understood: %s", line);
         line_size -= (size_t)(end + 1 - line);
         memmove(line, end + 1, line_size);
-        run(path, flight, per);
+        if (deliveries) await(deliveries);
+        else run(path, flight, per);
     }
 }

@@ -122,6 +122,16 @@ class Load:
         p50, p99 = (took[int(len(took) * share)] * 1e6 for share in (0.5, 0.99))
         return f"done {seconds:.6f} {counts.deliveries} {counts.received} {counts.reads} {p50:.1f} {p99:.1f}"
 
+    def wait(self, deliveries: int) -> str:
+        """Count what somebody else publishes, once we have said that we do."""
+        self.counts = counts = Counts()
+        print("waiting", flush=True)
+        began = time.perf_counter()
+        while counts.deliveries < deliveries:
+            self.turn()
+        seconds = time.perf_counter() - began
+        return f"done {seconds:.6f} {counts.deliveries} {counts.received} {counts.reads} 0 0"
+
 
 def requests_of(path: str) -> Iterator[bytes]:
     """The requests in a file, each behind its length."""
@@ -145,7 +155,11 @@ def main() -> None:
         load.turn()
     print(f"ready {time.perf_counter() - began:.3f}", flush=True)
     for line in sys.stdin:
-        _, path, flight, per = line.split()
+        word, *rest = line.split()
+        if word == "wait":
+            print(load.wait(int(rest[0])), flush=True)
+            continue
+        path, flight, per = rest
         print(load.run(list(requests_of(path)), int(flight), int(per)), flush=True)
 
 

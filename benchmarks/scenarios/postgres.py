@@ -80,7 +80,7 @@ def _tap(stack: ExitStack, database: Database) -> Callable[[], int]:
     """A reader of the stream that decodes and does nothing else: what cannot be gone below."""
     database.run("CREATE PUBLICATION tap FOR TABLE tasks")
     database.rows("SELECT pg_create_logical_replication_slot('tap', 'pgoutput')")
-    connection = psycopg.connect(database.url, autocommit=True, replication="database")  # type: ignore[arg-type]
+    connection = psycopg.connect(database.url, autocommit=True, replication="database")
     pg: Any = stack.enter_context(closing(connection)).pgconn
     pg.send_query(b"START_REPLICATION SLOT tap LOGICAL 0/0 (proto_version '1', publication_names 'tap')")
     pg.get_result()

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.fix_postgres import MAJORS, NEWEST
+from tests.fixtures.fix_postgres import MAJORS, NEWEST, own_cluster, shared_cluster
 from tests.sources.rigs import PostgresRig, Rig, SqliteRig
 
 RIGS: dict[str, Callable[[Path], Rig]] = {
     "sqlite": partial(SqliteRig, driver="sqlite3"),
     "sqlite-apsw": partial(SqliteRig, driver="apsw"),
-    "postgres-15": lambda _: PostgresRig("15"),
-    "postgres-18": lambda _: PostgresRig("18"),
+    "postgres-15": lambda _: PostgresRig(shared_cluster("15")),
+    "postgres-18": lambda _: PostgresRig(shared_cluster("18")),
 }
 """Each source that must pass the general suite, by name. That suite must not open the file with a SQLite of its own:
 two copies in one process drop each other's locks."""
@@ -41,7 +41,7 @@ async def sqlite(tmp_path: Path) -> AsyncIterator[SqliteRig]:
 @pytest.fixture(params=MAJORS)
 async def pg(request: pytest.FixtureRequest) -> AsyncIterator[PostgresRig]:
     """A fresh database on each age of server, for what only Postgres does."""
-    made = PostgresRig(request.param)
+    made = PostgresRig(shared_cluster(request.param))
     yield made
     await made.close()
 
@@ -49,6 +49,15 @@ async def pg(request: pytest.FixtureRequest) -> AsyncIterator[PostgresRig]:
 @pytest.fixture
 async def newest_pg() -> AsyncIterator[PostgresRig]:
     """A fresh database on the newest server alone."""
-    made = PostgresRig(NEWEST)
+    made = PostgresRig(shared_cluster(NEWEST))
     yield made
     await made.close()
+
+
+@pytest.fixture(params=MAJORS)
+async def own_pg(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[PostgresRig]:
+    """A server of its own on each age, for a test that kills it."""
+    with own_cluster(request.param, tmp_path, max_slot_wal_keep_size="-1", max_wal_size="1GB") as cluster:
+        made = PostgresRig(cluster)
+        yield made
+        await made.let_go()

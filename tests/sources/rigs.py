@@ -14,10 +14,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
-from tests.fixtures.fix_postgres import Database, shared_cluster
+from tests.fixtures.fix_postgres import Cluster, Database
 from tidings.changes import Change, Checkpoint, Gap, Progress, Transaction
 from tidings.sources.base import ChangeSource
 from tidings.sources.postgres import PostgresSource
+from tidings.sources.postgres.setup import Names
 from tidings.sources.sqlite import SqliteSource
 
 PATIENCE = 20.0
@@ -158,8 +159,9 @@ class SqliteRig:
 class PostgresRig:
     """A database of a real server; whoever writes has a session of its own. Old rows are told whole."""
 
-    def __init__(self, major: str, *, identity: str = "FULL", **options: Any) -> None:
-        self.database = Database(shared_cluster(major))
+    def __init__(self, cluster: Cluster, *, identity: str = "FULL", **options: Any) -> None:
+        self.cluster = cluster
+        self.database = Database(cluster)
         self.log = Log()
         self._identity = identity
         self._options = options
@@ -192,9 +194,21 @@ class PostgresRig:
         await source.open(self.log.tell)
         return Follower(source, self.log)
 
-    async def close(self) -> None:
+    @property
+    def slot(self) -> str:
+        return Names.of(self.name).slot
+
+    def one(self, sql: str) -> Any:
+        """The first value of the first row."""
+        return self.database.rows(sql)[0][0]
+
+    async def let_go(self) -> None:
+        """Close the sources."""
         for source in self._sources:
             await source.close()
+
+    async def close(self) -> None:
+        await self.let_go()
         await asyncio.to_thread(self.database.drop)
 
 

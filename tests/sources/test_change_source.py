@@ -153,7 +153,9 @@ async def test_health_is_well_while_it_follows_and_tells_the_lag(rig: Rig) -> No
     waiting = await follower.next(acknowledge=False)
     health = follower.source.health()
     assert health.ok
-    assert health.lag == 2 if health.lag is not None else health.behind  # changes; or bytes, if it counts those
+    assert (
+        health.lag == 2 if health.lag is not None else health.behind
+    )  # changes; or bytes, if it counts those
     await follower.acknowledge(waiting.checkpoint)
     health = follower.source.health()
     while health.lag is None and health.behind:  # the log goes on a little after the commit

@@ -17,11 +17,13 @@ _GENERATION: Final = re.compile(r"([0-9a-f]{1,16})-([0-9a-f]{1,8})-([0-9a-f]{6})
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
-    """Who we are connected to. switches: (timeline, LSN at which it was left) for each earlier timeline."""
+    """Who we are connected to. switches: (timeline, LSN at which it was left) for each earlier timeline. written: where
+    its log ends; None when that was not asked."""
 
     system: int
     timeline: int
     switches: tuple[tuple[int, int], ...] = ()
+    written: int | None = None
 
 
 class Slot(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +82,8 @@ def _broken(progress: Progress, server: Server, slot: Slot | None) -> str:
             return f"timeline {timeline} is not in this server's history"
         if reached > left:
             return "the server that was promoted lacks commits that were told"
+    elif server.written is not None and reached > server.written:
+        return "the server lacks commits that were told: it was restored from an earlier state"
     if slot is None:
         return "the replication slot is gone"
     if slot.lost:

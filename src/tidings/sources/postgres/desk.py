@@ -40,6 +40,15 @@ SELECT
 """
 
 
+_HORIZON: Final = """
+SELECT pg_snapshot_xmin(s)::text::int8, pg_snapshot_xmax(s)::text::int8 FROM pg_current_snapshot() s
+"""
+"""Transactions before the first have ended; those from the second on have not begun."""
+
+CLOSE_SECONDS: Final = 5.0
+"""How long closing waits for a thread that still asks the database."""
+
+
 class Look(msgspec.Struct, frozen=True):
     """What the server says of our slot. written: end of its log. kept_from: what it keeps for us begins here; None
     without a slot. safe: bytes that may still be written before the slot is lost; None for no limit. returned: tables
@@ -62,7 +71,11 @@ class Desk:
         self._types = types
         self._lock = threading.Lock()
         self._connection: Connection | None = None
+        self._closed = False
         self._tables: dict[str, Table] = {}
+        self._marks: dict[str, str] = {}
+        self._returned: list[str] = []
+        self._unsettled: list[tuple[int, tuple[str, ...]]] = []
         self.absent: tuple[str, ...] = ()
         """Tables that are gone, or not published: their changes are not told."""
 
@@ -73,9 +86,13 @@ class Desk:
 
     def close(self) -> None:
         """Let go of the connection. Idempotent."""
+        self._closed = True
+        held = self._lock.acquire(timeout=CLOSE_SECONDS)
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+        if held:
+            self._lock.release()
 
     def prepare(self) -> Mapping[str, Sequence[str]]:
         """See that all can be captured, and make the publication. Returns the columns that changes tell."""
@@ -101,6 +118,7 @@ class Desk:
             self._prepare(connection)
             if drop:
                 setup.drop_slot(connection, self._names)
+            self._returned.clear()  # a new slot is a gap of all
             return setup.create_slot(connection, self._names)[0]
 
         return self._do(make)
@@ -136,13 +154,16 @@ class Desk:
     def _prepare(self, connection: Connection) -> Mapping[str, Sequence[str]]:
         check_server(connection)
         self._tables = read_tables(connection, with_outbox(connection, self._wanted))
+        lost = setup.unpublished(connection, self._names, self._tables)
         setup.ensure_publication(connection, self._names, self._tables)
+        if setup.read_slot(connection, self._names) is not None:
+            self._returned += lost
         self.absent = ()
         return columns_of(self._tables)
 
     def _look(self, connection: Connection) -> Look:
         lost = setup.unpublished(connection, self._names, self._tables)
-        returned: list[str] = []
+        returned, self._returned = self._returned, []
         for name in lost:
             try:
                 found = read_tables(connection, [name])
@@ -152,6 +173,14 @@ class Desk:
             self._tables.update(found)
             returned.append(name)
         self.absent = tuple(name for name in lost if name not in returned)
+        marks = setup.read_marks(connection, self._names)
+        renewed = [name for name in self._tables if self._marks.get(name, marks.get(name)) != marks.get(name)]
+        if renewed:
+            there = {name: table for name, table in self._tables.items() if name not in self.absent}
+            setup.ensure_publication(connection, self._names, there)
+            marks = setup.read_marks(connection, self._names)
+        self._marks = marks
+        returned += [name for name in renewed if name in marks]
         row = connection.execute(_LOOK, [self._names.slot] * 3).fetchone()
         assert row is not None, "the query returns a row"
         written, kept, safe, status = row
@@ -160,8 +189,20 @@ class Desk:
             None if kept is None else int(kept),
             None if safe is None else int(safe),
             status or "",
-            tuple(returned),
+            self._settle(connection, tuple(dict.fromkeys(returned))),
         )
+
+    def _settle(self, connection: Connection, returned: tuple[str, ...]) -> tuple[str, ...]:
+        """What was published anew is told now, and again when the transactions that were open then have ended: what
+        those wrote before, the server does not tell, however late they commit."""
+        row = connection.execute(_HORIZON).fetchone()
+        assert row is not None, "the query returns a row"
+        ended, begun = row
+        settled = [names for horizon, names in self._unsettled if horizon <= ended]
+        self._unsettled = [(horizon, names) for horizon, names in self._unsettled if horizon > ended]
+        if returned and ended < begun:
+            self._unsettled.append((begun, returned))
+        return tuple(dict.fromkeys(name for names in (returned, *settled) for name in names))
 
     def _published(self, lost: Sequence[str]) -> dict[str, Table]:
         return {name: table for name, table in self._tables.items() if name not in lost}
@@ -169,6 +210,8 @@ class Desk:
     def _do(self, work: Callable[[Connection], T]) -> T:
         """Run something on the connection, made anew when it has gone. Raises SourceError."""
         with self._lock:
+            if self._closed:
+                raise SourceError("the source is closed")
             if not self.connected:
                 self._connection = setup.connect(self._url)
             connection = self._connection

@@ -48,7 +48,7 @@ class Vitals:
         """The stream has begun."""
         self._following, self.standby, self.trouble = True, False, ""
         self.heard_at = now
-        self.published = max(self.published, position)
+        self.published = self._written = position  # of this server: another one's positions mean nothing here
 
     def lost(self, now: float) -> None:
         """The stream has ended."""

@@ -47,6 +47,9 @@ STANDBY_SECONDS: Final = 0.5
 SLICE_SECONDS: Final = 0.004
 """How long to work on what is here before others have their turn."""
 
+LET_GO_SECONDS: Final = 5.0
+"""How long a server that asks us for a confirmation waits for what cannot be published now."""
+
 IDLE_SECONDS: Final = 1.0
 """Between two notes that there was nothing for us: each is written to the log, and lets the server forget."""
 
@@ -93,6 +96,8 @@ class PostgresSource:
         self._vitals = Vitals(since=clock())
         self._gaps: list[Gap] = []
         self._hurry = False
+        self._given: Checkpoint | None = None
+        self._settled = asyncio.Event()  # all that was given is in the log
         self._condemned = ""  # why the slot must be made anew, though it may look well
         self._closed = False
 
@@ -120,13 +125,20 @@ class PostgresSource:
                 await asyncio.sleep(STANDBY_SECONDS)
 
     async def transactions(self) -> AsyncGenerator[Transaction, None]:
-        """Yield what is committed, from what the log has on, until cancelled or closed."""
+        """Yield what is committed, from what the log has on, until cancelled or closed.
+
+        After a trouble the log is asked anew, and so not before all that was given is in it.
+        """
         tries = 0
+        self._settled.set()
         while not self._closed:
+            await self._settled.wait()
             try:
                 async with aclosing(self._follow()) as following:
                     async for transaction in following:
                         tries = 0
+                        self._given = transaction.checkpoint
+                        self._settled.clear()
                         yield transaction
             except SlotBusy:
                 self._vitals.standby = True
@@ -146,6 +158,8 @@ class PostgresSource:
 
     async def acknowledge(self, checkpoint: Checkpoint) -> None:
         """All up to here is in the log; the server may forget it."""
+        if checkpoint == self._given:
+            self._settled.set()
         if self._stream is not None:
             flushed = start_position(checkpoint) or checkpoint.value
             self._stream.confirm(flushed)
@@ -154,6 +168,7 @@ class PostgresSource:
     async def close(self) -> None:
         """Stop and let go of the connections. Idempotent. The slot stays: the server keeps its log for us."""
         self._closed = True
+        self._settled.set()
         if self._stream is not None:
             self._stream.wake()
             await self._stream.close()
@@ -179,7 +194,6 @@ class PostgresSource:
 
     async def _follow(self) -> AsyncGenerator[Transaction, None]:
         """One connection's life: begin where the log has us, then read until something breaks."""
-        progress = await self._progress()
         stream = await Stream.connect(self._url)
         assembler: Assembler | None = None
         watch: asyncio.Task[None] | None = None
@@ -187,6 +201,7 @@ class PostgresSource:
             slot = await asyncio.to_thread(self._desk.slot)
             if slot is not None and self._condemned:
                 slot = msgspec.structs.replace(slot, lost=self._condemned)
+            progress = await self._progress()  # after the slot: what that has confirmed, the log had before
             plan = begin(progress, stream.server, slot, secrets.token_hex(3))
             if plan.create:
                 slot = await asyncio.to_thread(self._desk.new_slot, drop=plan.drop)
@@ -194,9 +209,11 @@ class PostgresSource:
             assert slot is not None, "it was there, or was made"
             after = plan.after or Checkpoint(max(0, slot.confirmed - 1))
             await stream.start(self.names, start_position(plan.after), streaming=self._streaming)
+            if await self._progress() != progress:  # the slot is ours only from here on
+                raise SourceError("another process has read on in the meantime; beginning anew")
             self.generation = plan.generation
             self._stream = stream
-            self._vitals.connected(self._clock(), slot.confirmed)
+            self._vitals.connected(self._clock(), after.value + 1)
             log.info("source_follows", source=self.name, generation=self.generation, gap=plan.gap is not None)
             if plan.gap is not None:
                 yield Transaction(checkpoint=after, gap=plan.gap)
@@ -218,11 +235,12 @@ class PostgresSource:
     async def _read(
         self, stream: Stream, assembler: Assembler, after: Checkpoint
     ) -> AsyncGenerator[Transaction, None]:
-        idle = _Idle(after.value, self._clock())
+        idle = _Idle(after, self._clock())
+        asked: float | None = None
         turn = self._clock() + SLICE_SECONDS
         while not self._closed:
             if self._gaps and assembler.idle:
-                yield Transaction(checkpoint=Checkpoint(idle.told), gap=self._gaps.pop(0))
+                yield Transaction(checkpoint=idle.told, gap=self._gaps.pop(0))
             frame = stream.next()
             now = self._clock()
             if isinstance(frame, XLogData):
@@ -231,7 +249,7 @@ class PostgresSource:
                     if isinstance(found, list):
                         await asyncio.to_thread(self._desk.learn_types, found)
                         continue
-                    idle.told = found.checkpoint.value
+                    idle.told = found.checkpoint
                     self._vitals.last_commit = assembler.last_commit
                     yield found
                     await asyncio.sleep(0)  # a page is some milliseconds of work
@@ -240,6 +258,9 @@ class PostgresSource:
                 idle.note(frame, settled=assembler.idle)
                 if frame.reply_now:
                     stream.confirm(0, now=True)
+                    asked = now if asked is None else asked
+            if asked is not None and (stream.confirmed >= idle.end or self._let_go(now - asked)):
+                asked = None
             if frame is not None:
                 if now >= turn:
                     await asyncio.sleep(0)
@@ -250,8 +271,14 @@ class PostgresSource:
                 yield Transaction(checkpoint=idle.take(now))
                 continue
             self._check_silence(stream, now)
-            await stream.wait(idle.seconds(now))
+            await stream.wait(idle.seconds(now) if asked is None else LET_GO_SECONDS / 5)
             turn = self._clock() + SLICE_SECONDS
+
+    def _let_go(self, seconds: float) -> bool:
+        """A server that wants to end waits until its readers have confirmed all. It must not wait for our log."""
+        if seconds > LET_GO_SECONDS:
+            raise SourceError("the server asks to be let go, and what it told cannot be published yet")
+        return False
 
     def _check_silence(self, stream: Stream, now: float) -> None:
         silent = now - self._vitals.heard_at
@@ -274,34 +301,36 @@ class PostgresSource:
             await asyncio.sleep(WATCH_SECONDS)
 
     def _trouble(self, text: str) -> None:
+        self._vitals.standby = False
         if self._vitals.trouble != text:
             log.warning("source_trouble", source=self.name, detail=text)
         self._vitals.trouble = text
 
 
 class _Idle:
-    """What keepalives say: that up to there was nothing for us. told: the position that was told last."""
+    """What keepalives say: that up to there was nothing for us. told: the checkpoint that was told last. end: how far
+    there was nothing but what was told."""
 
-    def __init__(self, told: int, now: float) -> None:
+    def __init__(self, told: Checkpoint, now: float) -> None:
         self.told = told
-        self._end = 0
+        self.end = 0
         self._at = now
         self._urgent = False
 
     def note(self, frame: Keepalive, *, settled: bool) -> None:
         """A position is only as good as what lies before it was told."""
         if settled:
-            self._end = max(self._end, frame.end)
+            self.end = max(self.end, frame.end)
             self._urgent = self._urgent or frame.reply_now
 
     def due(self, now: float, *, hurry: bool) -> bool:
-        news = self._end - 1 > self.told
+        news = self.end - 1 > self.told.value
         return news and (hurry or self._urgent or now - self._at >= IDLE_SECONDS)
 
     def take(self, now: float) -> Checkpoint:
-        self.told, self._at, self._urgent = self._end - 1, now, False
-        return Checkpoint(self.told)
+        self.told, self._at, self._urgent = Checkpoint(self.end - 1), now, False
+        return self.told
 
     def seconds(self, now: float) -> float:
         """How long to wait for the server."""
-        return max(0.01, IDLE_SECONDS - (now - self._at)) if self._end - 1 > self.told else WATCH_SECONDS
+        return max(0.01, IDLE_SECONDS - (now - self._at)) if self.end - 1 > self.told.value else WATCH_SECONDS

@@ -15,7 +15,7 @@ from psycopg import errors, generators, pq, sql
 
 from tidings.errors import SourceError
 from tidings.sources.postgres.continuity import Server
-from tidings.sources.postgres.frames import Keepalive, XLogData, format_lsn, read_frame, status
+from tidings.sources.postgres.frames import Keepalive, XLogData, format_lsn, parse_lsn, read_frame, status
 from tidings.sources.postgres.setup import Names, first_line, parse_history, shown
 
 VALUES_AS_TEXT: Final = (
@@ -56,6 +56,8 @@ class Stream:
         self._pg: Any = connection.pgconn
         self._loop = asyncio.get_running_loop()
         self._readable = asyncio.Event()
+        self._socket = -1  # kept here: a connection that broke does not tell it any more
+        self._watching = False
         self._flushed = 0
         self._seen = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -107,7 +109,7 @@ class Stream:
         if result.status != pq.ExecStatus.COPY_BOTH:
             raise _refused(result)
         self._pg.nonblocking = 1
-        self._loop.add_reader(self._pg.socket, self._readable.set)
+        self._socket = self._pg.socket
         self._started = True
         self._report()
 
@@ -119,27 +121,47 @@ class Stream:
                 self._pg.consume_input()
                 size, data = self._pg.get_copy_data(1)
         except psycopg.Error as error:
+            self._started = False
             raise SourceError(f"the stream broke: {first_line(error)}") from error
         if size > 0:
             frame = read_frame(data)
             self._seen = max(self._seen, frame.end if isinstance(frame, Keepalive) else frame.start)
             return frame
         if size < 0:
+            self._started = False
             raise self._ended()
         return None
 
     async def wait(self, seconds: float) -> None:
-        """Until something can be read, somebody calls `wake`, or the time is over."""
+        """Until something can be read, somebody calls `wake`, or the time is over.
+
+        The socket is watched only meanwhile: what nobody reads for a while would keep the loop spinning.
+        """
+        if self._started and not self._watching:
+            self._watching = True
+            self._loop.add_reader(self._socket, self._readable.set)
         try:
             async with asyncio.timeout(seconds):
                 await self._readable.wait()
         except TimeoutError:
             pass
+        finally:
+            self._unwatch()
         self._readable.clear()
+
+    def _unwatch(self) -> None:
+        if self._watching:
+            self._watching = False
+            self._loop.remove_reader(self._socket)
 
     def wake(self) -> None:
         """End a `wait`."""
         self._readable.set()
+
+    @property
+    def confirmed(self) -> int:
+        """The position up to which the server was told, or soon is, that we have all."""
+        return self._flushed
 
     def confirm(self, flushed: int, *, now: bool = False) -> None:
         """All before this position is in our log: the server may forget it. Told soon, or now."""
@@ -159,8 +181,8 @@ class Stream:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._unwatch()
         if self._started:
-            self._loop.remove_reader(self._pg.socket)
             self._put(reply_now=False)
             self._started = False
         await self._connection.close()
@@ -211,7 +233,8 @@ async def _identify(connection: psycopg.AsyncConnection[Any]) -> Server:
         if found is not None:
             content = found[1]
             switches = parse_history(content.encode() if isinstance(content, str) else bytes(content))
-    return Server(system=system & (2**64 - 1), timeline=timeline, switches=switches)
+    written = parse_lsn(str(row[2]))
+    return Server(system=system & (2**64 - 1), timeline=timeline, switches=switches, written=written)
 
 
 def _refused(result: Any) -> SourceError:
