@@ -93,7 +93,10 @@ class FanoutGroup:
 
     def put(self, message: Message) -> bytes:
         """Encode and frame one message for the coming flush."""
-        frame = self.framer.frame(self.encoder.encode(message))
+        return self.hold(self.framer.frame(self.encoder.encode(message)), message)
+
+    def hold(self, frame: bytes, message: Message) -> bytes:
+        """Keep a message's frame for the coming flush."""
         if self.excludes_sender and message.origin is not None and message.origin.session is not None:
             self.skips.append((len(self.pending), message.origin.session))
         self.pending.append(frame)

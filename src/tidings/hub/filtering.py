@@ -53,20 +53,53 @@ class Sift:
         return msgspec.structs.replace(message, previous=previous)
 
 
+class _Frames:
+    """The frames of the message that a channel's groups are given just now.
+
+    Filters that let the same messages pass have the same `previous`, and so the same bytes.
+    """
+
+    __slots__ = ("_made", "_message")
+
+    def __init__(self) -> None:
+        self._message: Message | None = None
+        self._made: dict[Hashable, bytes] = {}
+
+    def of(self, group: FilteredGroup, message: Message) -> bytes:
+        """The frame of a message for a group, made once for all whose bytes are equal."""
+        if message is not self._message:
+            self._message, self._made = message, {}
+        key = (group.encoder.key, group.framer.key, group.previous)
+        frame = self._made.get(key)
+        if frame is None:
+            restated = msgspec.structs.replace(message, previous=group.previous)
+            frame = self._made[key] = group.framer.frame(group.encoder.encode(restated))
+        return frame
+
+
 class FilteredGroup(FanoutGroup):
     """The subscribers of one channel that share encoder, framer and filter.
 
-    previous: offset of the last message that passed, or of where the group began.
+    previous: offset of the last message that passed, or of where the group began. frames: shared by the channel's
+    groups.
     """
 
-    __slots__ = ("filter", "previous")
+    __slots__ = ("_frames", "filter", "previous")
 
     def __init__(
-        self, encoder: Encoder, framer: Framer, filter: RowFilter, previous: int, *, excludes_sender: bool
+        self,
+        encoder: Encoder,
+        framer: Framer,
+        filter: RowFilter,
+        previous: int,
+        frames: _Frames,
+        *,
+        excludes_sender: bool,
     ) -> None:
         super().__init__(encoder, framer, excludes_sender=excludes_sender)
         self.filter = filter
         self.previous = previous
+        self._frames = frames
 
     def begin_no_later(self, known: int) -> None:
         """A member comes who knows the channel up to `known`."""
@@ -76,7 +109,7 @@ class FilteredGroup(FanoutGroup):
         """Encode and frame one message that passed."""
         if message.position is None:
             return super().put(message)
-        frame = super().put(msgspec.structs.replace(message, previous=self.previous))
+        frame = self.hold(self._frames.of(self, message), message)
         self.previous = message.position.offset
         return frame
 
@@ -91,9 +124,10 @@ class FilteredGroups:
     conditions are judged then. The others are judged one by one.
     """
 
-    __slots__ = ("_by_column", "_by_key", "_by_value", "_of", "_scanned")
+    __slots__ = ("_by_column", "_by_key", "_by_value", "_frames", "_of", "_scanned")
 
     def __init__(self) -> None:
+        self._frames = _Frames()
         self._by_key: dict[Hashable, FilteredGroup] = {}
         self._of: dict[Outlet, FilteredGroup] = {}
         self._by_value: dict[str, dict[Hashable, _Groups]] = {}  # column → key of a value → groups
@@ -125,7 +159,9 @@ class FilteredGroups:
         key = (encoder.key, framer.key, excludes_sender, filter)
         group = self._by_key.get(key)
         if group is None:
-            group = FilteredGroup(encoder, framer, filter, known, excludes_sender=excludes_sender)
+            group = FilteredGroup(
+                encoder, framer, filter, known, self._frames, excludes_sender=excludes_sender
+            )
             self._by_key[key] = group
             self._enter(group)
         else:

@@ -228,7 +228,7 @@ class ChangeRouter:
         for draft in drafts:
             try:
                 wrong = check_channel(draft.channel) or check_event(draft.event)
-                data = b"" if wrong else encode_json(draft.data)
+                data = b"" if wrong else draft.encoded or encode_json(draft.data)
             except (AttributeError, TypeError, ValueError) as error:  # a rule function's draft of wrong types
                 raise Undeliverable(f"the draft cannot be read: {type(error).__name__}") from error
             if wrong:

@@ -15,6 +15,9 @@ from tidings.sources.templates import Template, Unfilled
 
 Move = Literal["insert", "update", "delete", "enter", "leave"]
 
+Written = tuple[dict[str, Any], bytes | None]
+"""A message's data, and its JSON where it had to be written to see how long it is."""
+
 _encoder: Final = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -99,12 +102,14 @@ class CompiledRule:
         channel = self._channel_of(row) if event else None
         if event is None or channel is None:
             return
+        data, encoded = self._data(change, move, row, when)
         yield Draft(
             channel=channel,
             event=event,
-            data=self._data(change, move, row, when),
+            data=data,
             keys=self._filled_keys(row),
             entity=self._entity(change, move, row),
+            encoded=encoded,
         )
 
     def _old_channel(self, change: Change, new: str | None) -> str | None:
@@ -133,21 +138,22 @@ class CompiledRule:
                 continue
         return tuple(filled)
 
-    def _data(self, change: Change, move: Move, row: Row, when: When | None) -> dict[str, Any]:
+    def _data(self, change: Change, move: Move, row: Row, when: When | None) -> Written:
         if self._rule.deliver == "change":
             return self._raw(change, move)
         ids = self._ids(change, row, when)
         if self._rule.deliver == "notify" or move in ("delete", "leave"):
-            return ids
+            return ids, None
         content = self._patch(change, move, row) if self._rule.deliver == "patch" else row
         whole = {**content, **ids}
         if change.unchanged and self._rule.deliver == "full":
             whole["unchanged"] = list(change.unchanged)
-        if change.unknown or len(encode_json(whole)) > self._limit:
-            return {**ids, "too_large": True, "columns": sorted({*content, *change.unknown})}
-        return whole
+        encoded = None if change.unknown else encode_json(whole)
+        if encoded is None or len(encoded) > self._limit:
+            return {**ids, "too_large": True, "columns": sorted({*content, *change.unknown})}, None
+        return whole, encoded
 
-    def _raw(self, change: Change, move: Move) -> dict[str, Any]:
+    def _raw(self, change: Change, move: Move) -> Written:
         """The change itself. Who is left sees a row go, who is entered sees one come: neither sees the other's part."""
         old = None if move in ("insert", "enter") else change.old
         new = None if move in ("delete", "leave") else change.new
@@ -165,14 +171,15 @@ class CompiledRule:
             whole["unknown"] = list(change.unknown)
         if change.unchanged and new is not None:
             whole["unchanged"] = list(change.unchanged)
-        if len(encode_json(whole)) <= self._limit:
-            return whole
+        encoded = encode_json(whole)
+        if len(encoded) <= self._limit:
+            return whole, encoded
         needed = {*change.key, *self._channel.columns}
         columns = sorted({*(new or {}), *(old or {})})
         for part in ("new", "old"):
             if whole[part] is not None:
                 whole[part] = {column: value for column, value in whole[part].items() if column in needed}
-        return {**whole, "too_large": True, "columns": columns}
+        return {**whole, "too_large": True, "columns": columns}, None
 
     @property
     def tells_truncate(self) -> bool:
@@ -193,10 +200,10 @@ class CompiledRule:
         named = when.data if when and when.data is not None else self._rule.data
         if named is None:
             named = {column: column for column in dict.fromkeys((*change.key, *self._channel.columns))}
-        missing = [column for column in named.values() if column not in row]
-        if missing:
-            raise Untold(f"data: column {missing[0]} is unknown")
-        return {name: row[column] for name, column in named.items()}
+        try:
+            return {name: row[column] for name, column in named.items()}
+        except KeyError as error:
+            raise Untold(f"data: column {error.args[0]} is unknown") from None
 
     def _patch(self, change: Change, move: Move, row: Row) -> Mapping[str, Any]:
         """The columns an update changed; the whole row for those who see it for the first time."""
@@ -209,16 +216,23 @@ class CompiledRule:
         return changed
 
     def _entity(self, change: Change, move: Move, row: Row) -> Entity | None:
-        parts = [row.get(column) for column in change.key]
-        if not parts or any(not isinstance(part, str | int | float | Decimal) for part in parts):
+        identity = _identity([row.get(column) for column in change.key])
+        if identity is None:
             return None
-        identity = (
-            parts[0] if len(parts) == 1 and isinstance(parts[0], str | int) else ",".join(map(str, parts))
-        )
         version = row.get(self._version) if self._version else None
         if not isinstance(version, int) or isinstance(version, bool):
             version = None
         return Entity(type=self._rule.entity or self.table, id=identity, version=version, change=move)
+
+
+def _identity(parts: Sequence[Any]) -> str | int | None:
+    """A row's primary key as one value; None when a part of it is missing or no plain value."""
+    if len(parts) == 1 and type(parts[0]) in (int, str):  # nearly always
+        only: str | int = parts[0]
+        return only
+    if not parts or any(not isinstance(part, str | int | float | Decimal) for part in parts):
+        return None
+    return parts[0] if len(parts) == 1 and isinstance(parts[0], int) else ",".join(map(str, parts))
 
 
 def _events_of(rule: Rule) -> dict[str, str | None]:

@@ -62,13 +62,15 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """A message as a rule function makes it; `data` is any value that can be JSON."""
+    """A message as a rule function makes it; `data` is any value that can be JSON. encoded: that JSON, where it was
+    written already; nothing for a rule function to give."""
 
     channel: str
     event: str
     data: Any = None
     keys: tuple[tuple[Any, ...], ...] = ()
     entity: Entity | None = None
+    encoded: bytes | None = None
 
 
 class RuleFunction(Protocol):

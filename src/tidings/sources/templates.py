@@ -48,6 +48,8 @@ class Template:
             at = found.end()
         self._parts.append((text[at:], None))
         self.columns = tuple(column for _, column in self._parts if column is not None)
+        self._only = self.columns[0] if len(self.columns) == 1 else None
+        self._alone = self._only is not None and text == f"{{{self._only}}}"
         self.pattern = "".join(fixed + ("*" if column is not None else "") for fixed, column in self._parts)
 
     def values(self, text: str) -> list[dict[str, str]]:
@@ -80,13 +82,17 @@ class Template:
 
     def fill(self, row: Mapping[str, Any]) -> str:
         """The text for a row. Raises Unfilled when a column is NULL, unknown or not a plain value."""
+        if self._only is not None:
+            value = row.get(self._only)
+            if type(value) is int or type(value) is str:  # nearly always; everything else takes the long way
+                return f"{self._parts[0][0]}{value}{self._parts[1][0]}"
         return "".join(
             fixed + ("" if column is None else _plain(row, column)) for fixed, column in self._parts
         )
 
     def value(self, row: Mapping[str, Any]) -> str | int | float | bool | Decimal:
         """Like `fill`, but a template that is one column alone keeps the value's JSON type: `{id}` gives 7, not "7"."""
-        if len(self.columns) == 1 and self.text == f"{{{self.columns[0]}}}":
+        if self._alone:
             return _scalar(row, self.columns[0])
         return self.fill(row)
 

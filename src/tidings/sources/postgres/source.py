@@ -237,7 +237,7 @@ class PostgresSource:
     ) -> AsyncGenerator[Transaction, None]:
         idle = _Idle(after, self._clock())
         asked: float | None = None
-        turn = self._clock() + SLICE_SECONDS
+        turn = _Turn(self._clock)
         while not self._closed:
             if self._gaps and assembler.idle:
                 yield Transaction(checkpoint=idle.told, gap=self._gaps.pop(0))
@@ -252,7 +252,7 @@ class PostgresSource:
                     idle.told = found.checkpoint
                     self._vitals.last_commit = assembler.last_commit
                     yield found
-                    await asyncio.sleep(0)  # a page is some milliseconds of work
+                    await turn.share()
             elif isinstance(frame, Keepalive):
                 self._vitals.heard(now, frame.end)
                 idle.note(frame, settled=assembler.idle)
@@ -262,9 +262,7 @@ class PostgresSource:
             if asked is not None and (stream.confirmed >= idle.end or self._let_go(now - asked)):
                 asked = None
             if frame is not None:
-                if now >= turn:
-                    await asyncio.sleep(0)
-                    turn = self._clock() + SLICE_SECONDS
+                await turn.share()
                 continue
             if assembler.idle and idle.due(now, hurry=self._hurry):
                 self._hurry = False
@@ -272,7 +270,7 @@ class PostgresSource:
                 continue
             self._check_silence(stream, now)
             await stream.wait(idle.seconds(now) if asked is None else LET_GO_SECONDS / 5)
-            turn = self._clock() + SLICE_SECONDS
+            turn = _Turn(self._clock)
 
     def _let_go(self, seconds: float) -> bool:
         """A server that wants to end waits until its readers have confirmed all. It must not wait for our log."""
@@ -305,6 +303,20 @@ class PostgresSource:
         if self._vitals.trouble != text:
             log.warning("source_trouble", source=self.name, detail=text)
         self._vitals.trouble = text
+
+
+class _Turn:
+    """A slice of the loop's time."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._until = clock() + SLICE_SECONDS
+
+    async def share(self) -> None:
+        """When it is over, give others theirs."""
+        if self._clock() >= self._until:
+            await asyncio.sleep(0)
+            self._until = self._clock() + SLICE_SECONDS
 
 
 class _Idle:
