@@ -106,7 +106,9 @@ postgres-15:
 	@if test -x '$(POSTGRES_15)/postgres'; then :; \
 	elif test '$(POSTGRES_15)' = /usr/lib/postgresql/15/bin && test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
 		echo 'installing postgresql-15 for the tests of capture'; \
-		mkdir -p /etc/postgresql-common && echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf; \
+		mkdir -p /etc/postgresql-common; \
+		test -e /etc/postgresql-common/createcluster.conf \
+			|| echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf; \
 		apt-get update -qq >/dev/null \
 			&& DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql-15 </dev/null >/dev/null; \
 	fi; \

@@ -100,6 +100,7 @@ class Reader:
         self._command = [sys.executable, "-m", "campaigns.capture_reader", url, str(path), ",".join(TABLES)]
         self._errors = path.with_suffix(".stderr")
         self._child: subprocess.Popen[str] | None = None
+        self._ears: threading.Thread | None = None
         self.said: deque[str] = deque(maxlen=SAID)
         self.reached = 0
         self.moves = 0
@@ -111,22 +112,26 @@ class Reader:
                 self._command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=root
             )
         self._child, self.moves = child, 0
-        threading.Thread(target=self._listen, args=[child], daemon=True).start()
+        self._ears = threading.Thread(target=self._listen, args=[child], daemon=True)
+        self._ears.start()
 
     def _listen(self, child: subprocess.Popen[str]) -> None:
         assert child.stdout is not None, "it is a pipe"
-        for line in child.stdout:
-            if not line.startswith(SIGN):
-                self.said.append(line.rstrip())
-            elif line.endswith("\n"):  # one that was cut by a kill says nothing
-                self.reached = int(line.removeprefix(SIGN), 16)
-                self.moves += 1
+        with child.stdout as lines:
+            for line in lines:
+                if not line.startswith(SIGN):
+                    self.said.append(line.rstrip())
+                elif line.endswith("\n"):  # one that was cut by a kill says nothing
+                    self.reached = int(line.removeprefix(SIGN), 16)
+                    self.moves += 1
 
     def kill(self) -> None:
         child = self._child
         assert child is not None, "it was started"
         child.kill()
         child.wait(PATIENCE)
+        if self._ears is not None:
+            self._ears.join(PATIENCE)
 
     def check(self) -> None:
         """Raise when it has ended by itself."""

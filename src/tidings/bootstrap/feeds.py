@@ -77,12 +77,10 @@ def postgres_room() -> Any:
     """The Postgres source, which needs a driver of its own. Raises ConfigError when that is not installed."""
     try:
         from tidings.sources import postgres
-        from tidings.sources.postgres import source as loaded
     except ImportError as error:
         raise ConfigError(
             f"a postgresql:// source needs psycopg ({error}): pip install 'tidings[postgres]'"
         ) from error
-    del loaded
     return postgres
 
 
@@ -167,6 +165,11 @@ def source_name(settings: SourceSettings) -> str:
         return settings.name or Path(settings.url).stem or "sqlite"
     database = settings.url.partition("?")[0].partition("://")[2].partition("/")[2]
     return re.sub(r"[^A-Za-z0-9_.\-]", "-", database)[:48] or "postgres"
+
+
+def slot_of(settings: SourceSettings) -> str:
+    """What the replication slot of a Postgres source is called. Raises ConfigError without the driver."""
+    return str(postgres_room().Names.of(source_name(settings)).slot)
 
 
 # ── what a database looks like

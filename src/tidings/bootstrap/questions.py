@@ -9,10 +9,11 @@ from typing import Any
 
 import msgspec
 
-from tidings.bootstrap.addresses import sqlite_path
+from tidings.bootstrap.addresses import is_postgres, sqlite_path
 from tidings.bootstrap.feeds import (
     nothing_to_capture,
     read_tables,
+    slot_of,
     strays_of,
     tables_for,
     uncaptured,
@@ -43,20 +44,24 @@ def faults_of_sources(config: Config, sqlite: Driver) -> list[str]:
     rules = [usual(rule) for rule in config.rules]
     strays = strays_of(rules, named) if all(source.tables for source in config.sources) else []
     faults = [uncaptured(number, rule.table, named) for number, rule in strays if config.sources]
+    faults += _same_slots(config)
     numbers = {number for number, _ in strays}
     kept = tuple(rule for number, rule in enumerate(config.rules, 1) if number not in numbers)
     captured = msgspec.structs.replace(config, rules=kept)
     infos: dict[str, TableInfo] = {}
-    for at in range(len(config.sources)):
-        faults += _faults_of_source(captured, at, infos, sqlite)
+    strict: set[str] = set()  # tables of sources whose rules must be told old rows
+    for at, source in enumerate(config.sources):
+        found: dict[str, TableInfo] = {}
+        faults += _faults_of_source(captured, at, found, sqlite)
+        infos |= found
+        strict |= set(found) if source.old_rows == "required" else set()
     columns = {name: info.columns for name, info in infos.items()}
-    required = [source.old_rows == "required" for source in config.sources]
     for number, rule in enumerate(rules, 1):
         if rule.table in columns:
             own = [
                 fault.replace("rules[1]", f"rules[{number}]", 1) for fault in faults_of_rules([rule], columns)
             ]
-            if isinstance(rule, Rule) and all(required):
+            if isinstance(rule, Rule) and rule.table in strict:
                 own += [f"rules[{number}]{fault}" for fault in faults_of_old_rows(rule, infos[rule.table])]
             faults += own
     return faults
@@ -86,6 +91,20 @@ def _faults_of_source(config: Config, at: int, infos: dict[str, TableInfo], sqli
         except TidingsError as error:
             yield from str(error).splitlines()
             return
+
+
+def _same_slots(config: Config) -> Iterator[str]:
+    """Sources of Postgres whose names give one slot: it has one reader."""
+    seen: dict[str, int] = {}
+    for at, source in enumerate(config.sources, 1):
+        if is_postgres(source.url):
+            slot = slot_of(source)
+            if slot in seen:
+                yield (
+                    f"sources[{at}].name: its slot would be {slot}, as that of sources[{seen[slot]}]; give each"
+                    " a name of its own (letters and digits tell them apart)"
+                )
+            seen.setdefault(slot, at)
 
 
 def faults_of_apps_table(config: Config, *, rows: bool) -> list[str]:

@@ -235,9 +235,11 @@ def _notes(meant: Meant, prepared: Prepared) -> Iterator[str]:
 def _add_sqlite(meant: Meant) -> int:
     path = Path(sqlite_path("URL", meant.settings.url))
     before = preparation.captured_tables(path, driver="apsw")
-    if not meant.tables and not before:
-        raise _nothing(preparation.tables_there(path, driver="apsw"))
-    tables = tuple(dict.fromkeys([*meant.tables, *before]))  # or the triggers of the others would go
+    there = preparation.tables_there(path, driver="apsw")
+    if not meant.tables and not before and OUTBOX not in there:
+        raise _nothing(there)
+    # Those that are captured already stay, or their triggers would go; the outbox is always captured.
+    tables = tuple(dict.fromkeys([*meant.tables, *before, *([OUTBOX] if OUTBOX in there else [])]))
     states = examine(path, tables, driver="apsw").tables
 
     async def install() -> None:
@@ -249,8 +251,8 @@ def _add_sqlite(meant: Meant) -> int:
 
     asyncio.run(install())
     for table in tables:
-        there = states.get(table) == "captured"
-        _tell("there already" if there else "done", f"{table}: triggers that note its changes")
+        captured = states.get(table) == "captured"
+        _tell("there already" if captured else "done", f"{table}: triggers that note its changes")
     _show_settings(msgspec.structs.replace(meant, tables=tables))
     print("note: the file now notes every change until `tidings serve` has read it")
     return WELL
@@ -269,7 +271,7 @@ def _show_settings(meant: Meant) -> None:
     if meant.known:
         print("\nThe settings name this source already.")
         return
-    tables = [table for table in meant.tables if table != OUTBOX or not is_postgres(meant.settings.url)]
+    tables = [table for table in meant.tables if table != OUTBOX]  # a source finds that by itself
     url = bare_address(meant.settings.url)
     print("\nFor tidings.toml:\n\n[[sources]]")
     print(f"url    = {_quoted(url)}")

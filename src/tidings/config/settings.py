@@ -86,8 +86,8 @@ class SourceSettings(_Table, frozen=True):
     app: str | None = None
     """Id of the app whose log gets the messages; without it: the first app."""
     old_rows: Literal["required", "known"] = "required"
-    """Where Postgres does not tell the row before a change: `required` refuses rules that need it, `known` does with
-    what is told, and says `reset` where that is not enough."""
+    """Where Postgres does not tell the row before a change: `required` refuses rules that need it. `known` does with
+    what is told: an update goes to the new channel alone, and a delete whose channel is not known is `reset`."""
     max_behind_bytes: Annotated[int, msgspec.Meta(ge=1)] = 256 << 20
     """Postgres: bytes of its log that may wait for us before the node is not ready."""
     max_retained_bytes: Annotated[int, msgspec.Meta(ge=1)] = 4 << 30

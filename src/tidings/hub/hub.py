@@ -133,16 +133,10 @@ class Hub:
         if channel is None:
             return
         for group in channel.groups:
-            try:
-                self.fanout.put(group, message)
-            except (
-                Exception
-            ) as error:  # an encoder must not raise; if it does, only its own subscribers are concerned
-                if self._on_fault is None:
-                    raise
-                self._on_fault(message, group.members(), error)
+            self._put(group, message)
         if channel.filtered is not None:
-            self._deliver_filtered(channel.filtered, message)
+            for group in channel.filtered.concerned(message):
+                self._put(group, message)
         for join in channel.joining:
             join.hold(message)
 
@@ -236,14 +230,14 @@ class Hub:
             channel.filtered = None
         return True
 
-    def _deliver_filtered(self, groups: FilteredGroups, message: Message) -> None:
-        for group in groups.concerned(message):
-            try:
-                self.fanout.put(group, message)
-            except Exception as error:  # as in `deliver`
-                if self._on_fault is None:
-                    raise
-                self._on_fault(message, group.members(), error)
+    def _put(self, group: FanoutGroup, message: Message) -> None:
+        try:
+            self.fanout.put(group, message)
+        except Exception as error:
+            # An encoder must not raise; if it does, only its own subscribers are concerned.
+            if self._on_fault is None:
+                raise
+            self._on_fault(message, group.members(), error)
 
     def _release(self, channel: Channel) -> None:
         self._count(channel, -1)

@@ -101,9 +101,9 @@ class Pump:
                 batch = _Batch()
             for gap in gaps:
                 for pattern in self.router.patterns(gap):
-                    await self._insist(pattern, gap.reason)
+                    await self._declare_gap(pattern, gap.reason)
             for pattern in routed.untold:
-                await self._insist(pattern, "a column was not told")
+                await self._declare_gap(pattern, "a column was not told")
             batch.add(read, routed)
             read = ahead.more() if len(batch.messages) < CHUNK and loop.time() < until else None
         await self._append(batch)
@@ -142,7 +142,7 @@ class Pump:
             return await self._broker.publish(self.app, messages, key=key, progress=progress)
 
         try:
-            published = await self._insisted(publish)
+            published = await self._until_written(publish)
         except Refusal as refusal:
             # The rules changed between a crash and this start: what was appended under the old ones stands.
             log.warning("change_already_told", extra={"key": key, "reason": refusal.name})
@@ -151,11 +151,11 @@ class Pump:
             self._metrics.published.labels(self.app).inc(len(messages))
         return published
 
-    async def _insist(self, pattern: str, why: str) -> None:
+    async def _declare_gap(self, pattern: str, why: str) -> None:
         log.warning("source_gap", extra={"source": self.source.name, "pattern": pattern, "why": why})
-        await self._insisted(lambda: self._broker.declare_gap(self.app, pattern, "source"))
+        await self._until_written(lambda: self._broker.declare_gap(self.app, pattern, "source"))
 
-    async def _insisted(self, write: Callable[[], Awaitable[T]]) -> T:
+    async def _until_written(self, write: Callable[[], Awaitable[T]]) -> T:
         """Write to the log, again and again while it is unavailable."""
         tries = 0
         while True:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from tidings.errors import EngineUnavailable, Refusal, SourceError
+from tidings.errors import Refusal, SourceError
 from tidings.ids import ChannelName
 from tidings.messages import Position
 from tidings.node.apps import App
@@ -112,8 +112,6 @@ class Snapshots:
                 snapshot = await source.snapshot(wanted, most=MAX_ROWS)
             except SourceError as error:
                 raise Refusal("unavailable", detail=str(error)) from error
-            except EngineUnavailable as error:
-                raise error.refusal() from error
             position = await pump.landmarks.position(snapshot.generation, snapshot.checkpoint)
             if position is not None:
                 # Off the loop: ten thousand rows are a tenth of a second of reading.

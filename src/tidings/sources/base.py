@@ -81,7 +81,8 @@ class ChangeSource(Protocol):
         ...
 
     def key(self, checkpoint: Checkpoint) -> str:
-        """The idempotency key of a transaction: `name:generation:value`, at most 128 printable ASCII characters.
+        """The idempotency key of a transaction: `name:generation:checkpoint`, as the source writes it, in at most 128
+        printable ASCII characters.
 
         Ask when the transaction is taken, not later: a database that was replaced starts a new generation.
         """

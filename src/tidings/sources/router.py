@@ -178,7 +178,7 @@ class ChangeRouter:
         if change.kind != "insert" or change.new is None:
             return []
         try:
-            staged = outbox.read_row(change.new)
+            staged = outbox.read_row(change.new, max_bytes=self._message_bytes)
         except outbox.Unreadable as error:
             self._park(Parked(0, change.name, str(error)))
             channel = change.new.get("channel")
@@ -192,7 +192,7 @@ class ChangeRouter:
         if emitted.prefix != outbox.PREFIX:
             return []
         try:
-            staged = outbox.read_emitted(emitted.content)
+            staged = outbox.read_emitted(emitted.content, max_bytes=self._message_bytes)
         except outbox.Unreadable as error:
             self._park(Parked(0, "pg_logical_emit_message", str(error)))
             return []

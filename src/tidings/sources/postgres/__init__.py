@@ -8,9 +8,10 @@ from tidings.sources.base import TableInfo
 from tidings.sources.postgres.catalog import Connection, Table, check_server, read_tables
 from tidings.sources.postgres.desk import read_with, with_outbox
 from tidings.sources.postgres.health import Bounds
+from tidings.sources.postgres.setup import Names
 from tidings.sources.postgres.source import PostgresSource
 
-__all__ = ["Bounds", "PostgresSource", "read_infos"]
+__all__ = ["Bounds", "Names", "PostgresSource", "info_of", "read_infos"]
 
 
 def read_infos(url: str, tables: Sequence[str]) -> Mapping[str, TableInfo]:

@@ -13,15 +13,20 @@ from tidings.changes import Change, Checkpoint, Emitted, Transaction
 from tidings.sources.postgres.frames import format_lsn
 from tidings.sources.postgres.logical import (
     Begin,
+    BeginPrepare,
     Commit,
+    CommitPrepared,
     DecodeError,
     Delete,
     Insert,
     LogicalEmit,
     LogicalMessage,
+    Prepare,
     Relation,
+    RollbackPrepared,
     StreamAbort,
     StreamCommit,
+    StreamPrepare,
     StreamStart,
     StreamStop,
     Truncate,
@@ -137,6 +142,10 @@ class Assembler:
                 yield from self._replay(message)
             case LogicalEmit() if not message.transactional:
                 yield from self._alone(message, time)
+            case BeginPrepare() | Prepare() | StreamPrepare() | CommitPrepared() | RollbackPrepared():
+                raise DecodeError(
+                    payload[0], 0, "prepared transactions were not asked for: make the slot anew"
+                )
             case _:
                 yield from self._content(message, len(payload))
 
@@ -186,8 +195,7 @@ class Assembler:
         done = self._open
         if done is None:
             return
-        changes = self._changes(message, done)
-        if not changes and not isinstance(message, LogicalEmit):
+        if not isinstance(message, Insert | Update | Delete | Truncate | LogicalEmit):
             return
         done.told += 1
         if done.told <= done.skip:
@@ -196,7 +204,7 @@ class Assembler:
             done.emitted.append(
                 Emitted(at=len(done.changes), prefix=message.prefix, content=message.content, time=done.time)
             )
-        done.changes += changes
+        done.changes += self._changes(message, done)
         done.size += size
         if done.full:
             yield done.page(Checkpoint(done.lsn, done.told))
@@ -208,10 +216,6 @@ class Assembler:
         if not isinstance(message, Insert | Update | Delete):
             return []
         rows = _known(relations, message.relation)
-        if done.told < done.skip:
-            return [
-                rows.truncate(time, position)
-            ]  # stands for a change that is passed over: not worth reading
         if isinstance(message, Insert):
             return [rows.insert(message, time, position)]
         if isinstance(message, Update):

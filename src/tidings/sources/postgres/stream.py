@@ -16,6 +16,7 @@ from psycopg import errors, generators, pq, sql
 from tidings.errors import SourceError
 from tidings.sources.postgres.continuity import Server
 from tidings.sources.postgres.frames import Keepalive, XLogData, format_lsn, parse_lsn, read_frame, status
+from tidings.sources.postgres.pgoutput import VERSIONS
 from tidings.sources.postgres.setup import Names, first_line, parse_history, shown
 
 VALUES_AS_TEXT: Final = (
@@ -24,7 +25,12 @@ VALUES_AS_TEXT: Final = (
 )
 """How the server writes values in this session: what `values.py` reads."""
 
+PROTOCOLS: Final = {14: 2, 15: 3}
+"""What an older server speaks of pgoutput's protocol, by its major version; later ones speak all that we do."""
+
 CONNECT_SECONDS: Final = 10
+"""How long a connection may take: a server on the same network answers in milliseconds, or is away."""
+
 STATUS_SECONDS: Final = 5.0
 """Between two reports of how far we are while nothing happens: well within the server's 60 s (wal_sender_timeout)."""
 
@@ -50,8 +56,7 @@ class Stream:
 
     def __init__(self, connection: psycopg.AsyncConnection[Any], server: Server) -> None:
         self.server = server
-        self.version = min(4, max(1, connection.info.server_version // 10_000 - 12))
-        self.heard = time.monotonic()
+        self.version = PROTOCOLS.get(connection.info.server_version // 10_000, VERSIONS[-1])
         self._connection = connection
         self._pg: Any = connection.pgconn
         self._loop = asyncio.get_running_loop()
@@ -93,7 +98,7 @@ class Stream:
             "publication_names": f'"{names.publication}"',
             "messages": "true",
         }
-        if streaming and self.version > 1:
+        if streaming:
             options["streaming"] = "on"
         given = sql.SQL(", ").join(
             sql.SQL("{} {}").format(sql.SQL(name), sql.Literal(value)) for name, value in options.items()

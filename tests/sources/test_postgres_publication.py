@@ -1,0 +1,240 @@
+"""What happens to publication, tables and rights behind our back, and what is refused before anything is published."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import psycopg
+import pytest
+
+from tests.fixtures.fix_postgres import NEWEST, own_cluster
+from tests.sources.rigs import Follower, PostgresRig, until
+from tidings.changes import Gap
+from tidings.errors import SourceError
+from tidings.sources.postgres import PostgresSource, source
+
+TASKS = "CREATE TABLE tasks (id int PRIMARY KEY, title text)"
+NOTES = "CREATE TABLE notes (id int PRIMARY KEY)"
+BACK = Gap("the table was not published for a while", ("tasks",))
+
+
+@pytest.fixture(autouse=True)
+def _looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "WATCH_SECONDS", 0.05)
+
+
+async def following(pg: PostgresRig, *tables: str) -> Follower:
+    return await (await pg.follow(*tables)).begun()
+
+
+def alter(pg: PostgresRig, what: str) -> None:
+    pg.execute(f'ALTER PUBLICATION "{pg.slot}" {what}')
+
+
+async def told(pg: PostgresRig, follower: Follower, id: int) -> None:
+    """A row written now is told; after a gap that still comes it is written again."""
+    pg.execute(f"INSERT INTO tasks VALUES ({id})")
+    while True:
+        transaction = await follower.next()
+        if transaction.gap is not None:
+            pg.execute(f"UPDATE tasks SET title = 'again' WHERE id = {id}")
+        if [c.row["id"] for c in transaction.changes] == [id]:
+            return
+
+
+async def test_a_table_taken_out_of_the_publication_is_a_gap_and_is_put_back(pg: PostgresRig) -> None:
+    pg.execute(TASKS + "; " + NOTES)
+    follower = await following(pg, "tasks", "notes")
+    alter(pg, "DROP TABLE tasks")
+    pg.execute("INSERT INTO tasks VALUES (1)")
+    assert await follower.gap() == BACK
+    await told(pg, follower, 2)
+
+
+async def test_a_table_taken_out_and_put_back_between_two_looks_is_a_gap(pg: PostgresRig) -> None:
+    pg.execute(TASKS + "; " + NOTES)
+    follower = await following(pg, "tasks", "notes")
+    waiting = asyncio.create_task(follower.gap())
+    await until(lambda: follower.source.health().retained is not None)  # it has looked once
+    pg.execute(
+        f'BEGIN; ALTER PUBLICATION "{pg.slot}" DROP TABLE tasks; COMMIT; INSERT INTO tasks VALUES (1);'
+        f' BEGIN; ALTER PUBLICATION "{pg.slot}" ADD TABLE tasks; COMMIT'
+    )
+    assert await waiting == BACK
+    await told(pg, follower, 2)
+
+
+async def test_a_table_taken_out_while_nobody_looks_is_a_gap_at_the_next_start(pg: PostgresRig) -> None:
+    pg.execute(TASKS)
+    follower = await following(pg)
+    await told(pg, follower, 1)
+    await follower.source.close()
+    alter(pg, "DROP TABLE tasks")
+    pg.execute("INSERT INTO tasks VALUES (2)")
+    again = await pg.follow()
+    assert await again.gap() == BACK
+    await told(pg, again, 3)
+
+
+async def test_what_an_open_transaction_wrote_before_a_table_was_published_anew_is_a_second_gap(
+    pg: PostgresRig,
+) -> None:
+    """Race: the server does not tell what was written before, and the commit comes after the first gap."""
+    pg.execute(TASKS + "; " + NOTES)
+    follower = await following(pg, "tasks", "notes")
+    waiting = asyncio.create_task(follower.gap())
+    with pg.database.connect(autocommit=False) as writer:
+        with pg.database.connect() as other:
+            other.execute(f'ALTER PUBLICATION "{pg.slot}" DROP TABLE tasks')  # type: ignore[arg-type]
+            writer.execute("INSERT INTO tasks VALUES (1)")
+        assert await waiting == BACK
+        writer.commit()
+    assert await follower.gap() == BACK
+    await told(pg, follower, 2)
+
+
+async def test_a_dropped_publication_is_a_gap_and_is_made_anew(pg: PostgresRig) -> None:
+    pg.execute(TASKS)
+    follower = await following(pg)
+    waiting = asyncio.create_task(follower.gap())
+    await until(lambda: follower.source.health().retained is not None)
+    pg.execute(f'DROP PUBLICATION "{pg.slot}"')
+    pg.execute("INSERT INTO tasks VALUES (1)")
+    assert not (await waiting).first
+    await told(pg, follower, 2)
+
+
+async def test_a_publication_that_leaves_out_kinds_of_change_for_a_while_is_a_gap(pg: PostgresRig) -> None:
+    pg.execute(TASKS)
+    follower = await following(pg)
+    waiting = asyncio.create_task(follower.gap())
+    await until(lambda: follower.source.health().retained is not None)
+    alter(pg, "SET (publish = 'insert')")
+    assert await waiting == BACK
+    pg.execute("INSERT INTO tasks VALUES (1, 'a')")
+    pg.execute("DELETE FROM tasks")
+    while [c.kind for c in (await follower.next()).changes] != ["delete"]:
+        pass
+
+
+async def test_a_dropped_table_is_told_in_health_and_is_a_gap_when_it_is_made_again(pg: PostgresRig) -> None:
+    pg.execute(TASKS + "; " + NOTES)
+    follower = await following(pg, "tasks", "notes")
+    waiting = asyncio.create_task(follower.gap())
+    pg.execute("DROP TABLE tasks")
+    await until(lambda: not follower.source.health().ok)
+    assert "tasks" in follower.source.health().detail
+    pg.execute(TASKS)
+    assert await waiting == BACK
+    assert follower.source.health().ok
+    await told(pg, follower, 1)
+
+
+async def test_a_table_swapped_for_another_in_one_transaction_is_a_gap(pg: PostgresRig) -> None:
+    pg.execute(TASKS)
+    follower = await following(pg)
+    waiting = asyncio.create_task(follower.gap())
+    await until(lambda: follower.source.health().retained is not None)
+    pg.execute(
+        "BEGIN; ALTER TABLE tasks RENAME TO old_tasks; CREATE TABLE tasks (id int PRIMARY KEY, title text); COMMIT"
+    )
+    assert await waiting == BACK
+    await told(pg, follower, 1)
+
+
+# ── what is refused
+
+
+async def test_a_table_without_identity_is_refused_and_never_published(newest_pg: PostgresRig) -> None:
+    newest_pg.database.run("CREATE TABLE loose (x int)")
+    with pytest.raises(SourceError, match=r"no primary key or replica identity.*REPLICA IDENTITY FULL"):
+        await newest_pg.source("loose").open()
+    assert newest_pg.database.rows("SELECT 1 FROM pg_publication") == []
+    newest_pg.database.run("INSERT INTO loose VALUES (1)", "UPDATE loose SET x = 2")
+
+
+@pytest.mark.parametrize(
+    ("statement", "reason"),
+    [
+        ("CREATE VIEW odd AS SELECT 1 AS id", "it is a view"),
+        ("CREATE MATERIALIZED VIEW odd AS SELECT 1 AS id", "it is a materialised view"),
+        ("CREATE UNLOGGED TABLE odd (id int PRIMARY KEY)", "it is unlogged"),
+        ("CREATE SEQUENCE odd", "it is a sequence"),
+    ],
+)
+async def test_what_is_not_in_the_log_is_refused(newest_pg: PostgresRig, statement: str, reason: str) -> None:
+    newest_pg.database.run(statement)
+    with pytest.raises(SourceError, match=reason):
+        await newest_pg.source("odd").open()
+
+
+async def test_a_server_without_logical_decoding_is_refused_with_what_to_run(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with own_cluster(NEWEST, tmp_path_factory.mktemp("pg"), wal_level="replica") as cluster:
+        pg = PostgresRig(cluster)
+        pg.execute(TASKS)
+        with pytest.raises(SourceError, match="ALTER SYSTEM SET wal_level = logical"):
+            await pg.source("tasks").open()
+        await pg.let_go()
+
+
+# ── rights
+
+
+@pytest.fixture
+async def clerk(pg: PostgresRig) -> AsyncIterator[PostgresSource]:
+    """A source whose role may log in, and nothing more."""
+    name = f"clerk_{pg.database.name}"
+    pg.database.run(f"CREATE ROLE {name} LOGIN", TASKS)
+    made = PostgresSource(pg.cluster.url(pg.database.name, user=name), ["tasks"], name=pg.name)
+    yield made
+    await made.close()
+    await pg.let_go()
+    await asyncio.to_thread(pg.database.run, f"DROP OWNED BY {name} CASCADE", f"DROP ROLE {name}")
+
+
+async def test_each_missing_right_is_told_with_the_sql_that_gives_it(
+    pg: PostgresRig, clerk: PostgresSource
+) -> None:
+    ran: list[str] = []
+    for _ in range(6):
+        try:
+            columns = await clerk.open(pg.log.tell)
+            break
+        except SourceError as error:
+            statement = sql_of(str(error))
+            assert statement not in ran, error
+            ran.append(statement)
+            pg.database.run(*[part for part in statement.split(";") if part.strip()])
+    else:
+        raise AssertionError(ran)
+    assert dict(columns) == {"tasks": ("id", "title")}
+    assert len(ran) >= 2, ran
+    follower = await Follower(clerk, pg.log).begun()
+    await told(pg, follower, 1)
+
+
+def sql_of(error: str) -> str:
+    """What the error says is to be run."""
+    found = error.partition("runs: ")[2]
+    assert found, error
+    return found.partition(" (Amazon")[0]
+
+
+async def test_a_role_that_may_not_log_in_is_told_without_the_password(newest_pg: PostgresRig) -> None:
+    url = f"postgresql://nobody:hunter2@/{newest_pg.database.name}?host={newest_pg.cluster.socket}"
+    made = PostgresSource(url, ["tasks"], name="x")
+    made._clock = iter(range(0, 100_000, 100)).__next__  # type: ignore[assignment]  # no patience
+    with pytest.raises(SourceError, match="cannot connect") as caught:
+        await made.open()
+    assert "hunter2" not in str(caught.value)
+    await made.close()
+
+
+async def test_a_name_that_is_somebody_elses_slot_is_refused(newest_pg: PostgresRig) -> None:
+    newest_pg.execute(TASKS)
+    newest_pg.execute(f"SELECT pg_create_logical_replication_slot('{newest_pg.slot}', 'test_decoding')")
+    with pytest.raises((SourceError, psycopg.Error), match="another program's"):
+        await newest_pg.follow()
