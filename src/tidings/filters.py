@@ -9,9 +9,8 @@ from functools import lru_cache
 from tidings.errors import ConfigError
 
 
-@lru_cache(
-    maxsize=1024
-)  # patterns come from configuration and signed tokens; the bound stops a hostile stream of them
+# Patterns come from configuration and signed tokens; the bound stops a hostile stream of them.
+@lru_cache(maxsize=1024)
 def matcher(pattern: str) -> Callable[[str], bool]:
     """Return what tells whether a whole name fits a pattern: `*` stands for any run of characters, all else for itself.
 

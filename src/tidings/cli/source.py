@@ -293,9 +293,8 @@ def _quoted(text: str) -> str:
 def bare_address(url: str) -> str:
     """The address without what is secret in it."""
     scheme, mark, rest = url.partition("://")
-    authority, slash, path = rest.partition(
-        "/"
-    )  # in a password a slash is escaped, a question mark need not be
+    # In a password a slash is escaped, a question mark need not be.
+    authority, slash, path = rest.partition("/")
     user, at, host = authority.rpartition("@")
     bare, question, query = f"{user.partition(':')[0]}{at}{host}{slash}{path}".partition("?")
     kept = [part for part in query.split("&") if not part.lower().startswith(SECRET_PARAMETERS)]

@@ -165,9 +165,8 @@ class _Joining:
             given = _last(page, given)
             await self.session.drained()
             if self.command.filter is not None:
-                await asyncio.sleep(
-                    0
-                )  # pages that a filter empties fill no buffer, so nothing else would wait
+                # Pages that a filter empties fill no buffer, so nothing else would wait.
+                await asyncio.sleep(0)
 
     def _continuing(self) -> tuple[ChannelName, ...]:
         return tuple(channel for channel in self.channels if channel not in self.reset_at)

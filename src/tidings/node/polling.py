@@ -78,9 +78,8 @@ async def poll(
                 async with asyncio.timeout(left):
                     await woken.wait()
             except TimeoutError:
-                return (
-                    page if filter is None else await reading.more()
-                )  # the cursor passes what was kept back
+                # With a filter once more: the cursor passes what was kept back.
+                return page if filter is None else await reading.more()
     finally:
         node.polls.discard(woken)
         for channel in channels:

@@ -74,9 +74,8 @@ class Pump:
             except SourceError as error:
                 self.fault = str(error)
                 log.warning("source_failed", extra={"source": self.source.name, "error": self.fault})
-            except (
-                Exception
-            ) as error:  # a fault of ours must be seen and tried again, never end the pump in silence
+            except Exception as error:
+                # A fault of ours must be seen and tried again, never end the pump in silence.
                 self.fault = f"{type(error).__name__}: {error}"
                 log.exception("pump_failed", extra={"source": self.source.name})
             await asyncio.sleep(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])

@@ -248,9 +248,8 @@ def _called(rule: FunctionRule, change: Change) -> list[Draft]:
         return list(_bounded(rule.function(change)))
     except Undeliverable:
         raise
-    except (
-        Exception
-    ) as error:  # somebody else's code: whatever it raises is its own matter and parks this change
+    except Exception as error:
+        # Somebody else's code: whatever it raises is its own matter and parks this change.
         raise Undeliverable(f"the rule function raised {type(error).__name__}") from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -17,11 +18,12 @@ def test_it_prints_the_sql_of_each_database(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out == drop("sqlite")
 
 
-def test_it_runs_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_runs_as_it_is_and_the_table_it_makes_sweeps_itself(capsys: pytest.CaptureFixture[str]) -> None:
     main(["outbox", "sql", "--dialect", "sqlite"])
-    connection = sqlite3.connect(":memory:")
-    connection.executescript(capsys.readouterr().out)
-    connection.close()
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(capsys.readouterr().out)
+        connection.execute("INSERT INTO tidings_outbox (channel, event, data) VALUES ('c', 'e', '1')")
+        assert connection.execute("SELECT count(*) FROM tidings_outbox").fetchone() == (0,)
 
 
 def test_another_dialect_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:

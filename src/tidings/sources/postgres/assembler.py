@@ -181,9 +181,8 @@ class Assembler:
 
     def _alone(self, message: LogicalEmit, time: int) -> Iterator[Transaction]:
         """An emission outside any transaction stands at its own place in the log."""
-        checkpoint = Checkpoint(
-            message.lsn - 1
-        )  # it says where its record ends, which is where the next may begin
+        # It says where its record ends, which is where the next may begin.
+        checkpoint = Checkpoint(message.lsn - 1)
         if self._after is None or checkpoint > self._after:
             emitted = Emitted(at=0, prefix=message.prefix, content=message.content, time=time)
             yield Transaction(checkpoint=checkpoint, emitted=(emitted,), size=len(message.content))

@@ -202,7 +202,8 @@ class PostgresSource:
             if slot is not None and self._condemned:
                 slot = msgspec.structs.replace(slot, lost=self._condemned)
             progress = await self._progress()  # after the slot: what that has confirmed, the log had before
-            plan = begin(progress, stream.server, slot, secrets.token_hex(3))
+            server = await stream.identify()  # after the log: what that holds, the server had written before
+            plan = begin(progress, server, slot, secrets.token_hex(3))
             if plan.create:
                 slot = await asyncio.to_thread(self._desk.new_slot, drop=plan.drop)
                 self._condemned = ""

@@ -54,8 +54,7 @@ class SlotLost(SourceError):
 class Stream:
     """A stream from a slot. Make it with `connect`, then `start` it; end it with `close`."""
 
-    def __init__(self, connection: psycopg.AsyncConnection[Any], server: Server) -> None:
-        self.server = server
+    def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
         self.version = PROTOCOLS.get(connection.info.server_version // 10_000, VERSIONS[-1])
         self._connection = connection
         self._pg: Any = connection.pgconn
@@ -71,7 +70,7 @@ class Stream:
 
     @classmethod
     async def connect(cls, url: str) -> Self:
-        """Connect for replication and see whom we are connected to. Raises SourceError."""
+        """Connect for replication. Raises SourceError."""
         try:
             connection = await psycopg.AsyncConnection.connect(
                 url,
@@ -85,11 +84,14 @@ class Stream:
             raise SourceError(
                 f"cannot connect to {shown(url)} for replication: {_explained(error)}"
             ) from error
+        return cls(connection)
+
+    async def identify(self) -> Server:
+        """Whom we are connected to, and where its log ends now. Raises SourceError."""
         try:
-            return cls(connection, await _identify(connection))
+            return await _identify(self._connection)
         except psycopg.Error as error:
-            await connection.close()
-            raise SourceError(f"{shown(url)} does not say what it is: {first_line(error)}") from error
+            raise SourceError(f"the server does not say what it is: {first_line(error)}") from error
 
     async def start(self, names: Names, position: int, *, streaming: bool) -> None:
         """Begin to read. position: 0 for where the slot stands. Raises SlotBusy, SlotLost, SourceError."""

@@ -124,9 +124,8 @@ class Types:
     def _build(self, oid: int) -> Converter:
         info = self._infos.get(oid)
         if info is None or oid in self._building or len(self._building) >= TYPE_DEPTH:
-            return (
-                bytes.decode
-            )  # Postgres has no type within itself, but what we were told of two moments may
+            # Postgres has no type within itself, but what we were told of two moments may.
+            return bytes.decode
         self._building.add(oid)
         try:
             if info.element:
