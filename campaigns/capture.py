@@ -21,6 +21,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -68,6 +69,7 @@ class Settings:
     major: str = "18"
     ddl: bool = True
     work_mem: str = "64kB"
+    streaming: bool = True
     server: dict[str, str] = field(default_factory=dict)
 
 
@@ -89,15 +91,25 @@ class Outcome:
         return (
             f"postgres {self.settings.major} seed {self.settings.seed}: {self.settings.transactions} transactions,"
             f" {verdict.commits} commits, {verdict.messages} messages, strikes: {struck or 'none'},"
-            f" {self.seconds:.0f} s; server crashes {self.crashes}; lost/duplicated/reordered/silent {' '.join(map(str, verdict.counts))}"
+            f" {self.seconds:.0f} s; server crashes {self.crashes};"
+            f" lost/duplicated/reordered/silent {' '.join(map(str, verdict.counts))}"
         )
 
 
 class Reader:
     """The reader's process, over any number of lives."""
 
-    def __init__(self, url: str, path: Path) -> None:
-        self._command = [sys.executable, "-m", "campaigns.capture_reader", url, str(path), ",".join(TABLES)]
+    def __init__(self, url: str, path: Path, *, streaming: bool) -> None:
+        how = "streamed" if streaming else "whole"
+        self._command = [
+            sys.executable,
+            "-m",
+            "campaigns.capture_reader",
+            url,
+            str(path),
+            ",".join(TABLES),
+            how,
+        ]
         self._errors = path.with_suffix(".stderr")
         self._child: subprocess.Popen[str] | None = None
         self._ears: threading.Thread | None = None
@@ -149,7 +161,7 @@ def run(settings: Settings, folder: Path) -> Outcome:
     options = {"logical_decoding_work_mem": settings.work_mem, **settings.server}
     with own_cluster(settings.major, folder, **options) as cluster:
         url = prepare(cluster)
-        reader = Reader(url, folder / "log.db")
+        reader = Reader(url, folder / "log.db", streaming=settings.streaming)
         tally = Tally(settings.transactions)
         writers = [
             Writer(number, url, f"{settings.seed}.{number}", tally, ddl=settings.ddl)
@@ -202,14 +214,14 @@ def nemesis(
         what = chance.choice(STRIKES)
         if chance.random() >= AT_ONCE:
             wait(lambda: reader.moves > 0, reader, "the reader does not move")
-        wait(
-            lambda at=moment: tally.done >= at or not any(w.is_alive() for w in writers),
-            reader,
-            "no writer moves",
-        )  # type: ignore[misc]
+        wait(partial(_came, tally, moment, writers), reader, "no writer moves")
         strike(what, cluster, reader)
         struck[what] += 1
     return struck
+
+
+def _came(tally: Tally, moment: int, writers: Sequence[Writer]) -> bool:
+    return tally.done >= moment or not any(writer.is_alive() for writer in writers)
 
 
 def strike(what: str, cluster: Cluster, reader: Reader) -> None:
@@ -244,8 +256,8 @@ def wait(condition: Callable[[], bool], reader: Reader, otherwise: str) -> None:
 
 def ask(url: str, query: str, before: str = "SET TimeZone = 'UTC'") -> list[tuple[Any, ...]]:
     with psycopg.connect(url, autocommit=True) as db:
-        db.execute(before)  # type: ignore[arg-type]  # made of our own words
-        return db.execute(query).fetchall()  # type: ignore[arg-type]
+        db.execute(before)
+        return db.execute(query).fetchall()
 
 
 def current_position(url: str) -> int:
@@ -275,9 +287,10 @@ def main() -> int:
     parser.add_argument("--strikes", type=int, default=40)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10_000))
     parser.add_argument("--major", choices=("15", "18"), default="18")
+    parser.add_argument("--whole", action="store_true", help="have no transaction streamed while it is open")
     given = parser.parse_args()
     print(f"seed {given.seed}", flush=True)
-    settings = Settings(given.transactions, given.strikes, given.seed, given.major)
+    settings = Settings(given.transactions, given.strikes, given.seed, given.major, streaming=not given.whole)
     with tempfile.TemporaryDirectory(prefix="capture-") as folder:
         outcome = run(settings, Path(folder))
     print(outcome.line())

@@ -1,7 +1,7 @@
 """The reader of the capture campaign, in a process of its own to be killed: Postgres, the pump, a log on disk.
 
-Arguments: the database, the log's file, tables by comma. Prints how far the log is, in hexadecimal, after each
-append.
+Arguments: the database, the log's file, tables by comma, `streamed` or `whole`. Prints how far the log is,
+in hexadecimal, after each append.
 """
 
 from __future__ import annotations
@@ -47,20 +47,32 @@ def engine(path: str) -> SqliteEngine:
     return SqliteEngine(path, options=lambda app, channel: EVERYTHING)
 
 
-async def main(url: str, path: str, tables: list[str]) -> None:
+def raw_rule(table: str) -> Rule:
+    """Every change of a table, as it is."""
+    return Rule(
+        table=table,
+        channel=CHANNEL,
+        deliver="change",
+        insert="insert",
+        update="update",
+        delete="delete",
+        truncate="truncate",
+    )
+
+
+async def main(url: str, path: str, tables: list[str], *, streaming: bool) -> None:
     """Follow the tables until killed."""
     log = engine(path)
     log.broker.listen(lambda app, items: None)
     await log.open()
-    source = TellingSource(url, tables, name=NAME)
+    source = TellingSource(url, tables, name=NAME, streaming=streaming)
     # The pump asks the log how far it is each time it begins; the columns are needed before that.
     columns = await source.open(lambda: log.broker.progress(APP, NAME))
-    kinds = {kind: kind for kind in ("insert", "update", "delete", "truncate")}
-    rules = [Rule(table=table, channel=CHANNEL, deliver="change", **kinds) for table in tables]
+    rules = [raw_rule(table) for table in tables]
     pump = Pump(APP, source, ChangeRouter(rules, columns), log.broker, Metrics())
     await pump.open()
     await pump.run()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3].split(",")))
+    asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3].split(","), streaming=sys.argv[4] == "streamed"))

@@ -214,7 +214,7 @@ class Writer(threading.Thread):
     # ── columns
 
     def _alter(self) -> None:
-        """A change of a table's form, and of each of its rows: what the form alone changes in a row is told by nobody."""
+        """A change of a table's form, and of each of its rows: what the form alone changes is told by nobody."""
         table = self._table()
         there = self._extras(table)
         absent = [name for name in EXTRAS if name not in there]
@@ -266,7 +266,7 @@ class Writer(threading.Thread):
         return f"repeat('{self._random.randbytes(8).hex()}', {self._random.randint(200, 500)})"
 
     def _run(self, statement: str) -> None:
-        self._db.execute(sql.SQL(statement))  # type: ignore[arg-type]  # made of our own words
+        self._db.execute(sql.SQL(statement))
 
 
 def connect(url: str) -> psycopg.Connection[Any]:

@@ -1,4 +1,4 @@
-"""`python -m examples.outbox_django migrate`, `… runserver 8001`: the shop. Holds no command but Django's own."""
+"""`python -m examples.outbox_django migrate`, `… runserver 8101`: the shop. Holds no command but Django's own."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def main() -> None:
         prog="python -m examples.outbox_sqlalchemy", description="A shop's orders."
     )
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8001)
+    parser.add_argument("--port", type=int, default=8101)
     options = parser.parse_args()
     url = os.environ.get("DATABASE_URL", "sqlite:///orders.db")
     uvicorn.run(create_app(url), host=options.host, port=options.port)

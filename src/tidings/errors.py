@@ -119,7 +119,7 @@ _REFUSALS: Final = (
         "unavailable",
         503,
         "the log cannot be written just now",
-        "send it again with the same key",
+        "send it again, with the same key if it had one",
         retry=True,
     ),
     Reason(

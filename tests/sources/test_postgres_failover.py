@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -18,6 +19,10 @@ from tidings.sources.postgres import PostgresSource
 TASKS = "CREATE TABLE tasks (id int PRIMARY KEY, title text)"
 PHYSICAL = "standby"
 """The slot that the standby reads."""
+
+
+SYNCED: dict[str, Any] = {"sync_replication_slots": "on"}
+"""Since Postgres 17 a standby copies slots."""
 
 
 class Pair:
@@ -52,7 +57,7 @@ class Pair:
 
     def ask(self, sql: str) -> bool:
         with psycopg.connect(self.standby.url(self.primary.database.name), autocommit=True) as connection:
-            row = connection.execute(sql).fetchone()  # type: ignore[arg-type]
+            row = connection.execute(sql).fetchone()
             assert row is not None
             return bool(row[0])
 
@@ -66,10 +71,14 @@ def pair_of(major: str, folder: Path) -> Iterator[Pair]:
         rig = PostgresRig(cluster)
         rig.execute(TASKS)
         conninfo = f"host={cluster.socket} user=postgres dbname={rig.database.name}"
-        settings = {"primary_conninfo": conninfo, "primary_slot_name": PHYSICAL, "hot_standby_feedback": "on"}
-        if major == NEWEST:
-            settings["sync_replication_slots"] = "on"
-        standby = Cluster(major, folder / "b", **settings)
+        standby = Cluster(
+            major,
+            folder / "b",
+            primary_conninfo=conninfo,
+            primary_slot_name=PHYSICAL,
+            hot_standby_feedback="on",
+            **(SYNCED if major == NEWEST else {}),
+        )
         backup(cluster, standby)
         try:
             standby.start()

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.fixtures.fix_postgres import NEWEST, own_cluster
 from tests.sources.rigs import Follower, PostgresRig
 from tidings.outbox.table import PREFIX
 from tidings.sources.router import ChangeRouter
@@ -87,7 +88,8 @@ async def test_columns_follow_from_the_first_row_after_a_change_of_the_table(pg:
     pg.execute("INSERT INTO tasks VALUES (1, 'a')")
     pg.execute(
         "BEGIN; ALTER TABLE tasks ADD done bool DEFAULT true; UPDATE tasks SET title = 'b';"
-        " ALTER TABLE tasks RENAME title TO name; ALTER TABLE tasks ALTER done DROP DEFAULT, ALTER done TYPE int USING done::int;"
+        " ALTER TABLE tasks RENAME title TO name; ALTER TABLE tasks ALTER done DROP DEFAULT;"
+        " ALTER TABLE tasks ALTER done TYPE int USING done::int;"
         " UPDATE tasks SET name = 'c'; ALTER TABLE tasks DROP done; UPDATE tasks SET name = 'd'; COMMIT"
     )
     assert [change.new for change in await follower.changes(4)] == [
@@ -96,6 +98,20 @@ async def test_columns_follow_from_the_first_row_after_a_change_of_the_table(pg:
         {"id": 1, "name": "c", "done": 1},
         {"id": 1, "name": "d"},
     ]
+
+
+async def test_a_composite_type_is_told_as_it_is_when_its_table_is_told_anew(pg: PostgresRig) -> None:
+    pg.database.run("CREATE TYPE pair AS (a int, b int)")
+    pg.execute("CREATE TABLE tasks (id int PRIMARY KEY, p pair, l pair[])")
+    follower = await following(pg)
+    pg.execute("INSERT INTO tasks VALUES (1, '(1,2)', NULL)")
+    pg.database.run("ALTER TYPE pair RENAME ATTRIBUTE b TO c", "ALTER TYPE pair ADD ATTRIBUTE d int")
+    pg.database.run("ALTER TABLE tasks ADD x int")
+    pg.execute("INSERT INTO tasks VALUES (2, '(1,2,3)', ARRAY[(1,2,3)::pair])")
+    first, second = (change.new or {} for change in await follower.changes(2))
+    assert first["p"] == {"a": 1, "b": 2}
+    assert second["p"] == {"a": 1, "c": 2, "d": 3}
+    assert second["l"] == [{"a": 1, "c": 2, "d": 3}]
 
 
 async def test_two_crossing_transactions_are_told_in_the_order_of_their_commits(pg: PostgresRig) -> None:
@@ -131,8 +147,6 @@ async def test_ten_thousand_crossing_rows_are_told_once_each(newest_pg: Postgres
 
 
 async def test_a_prepared_transaction_is_told_when_it_is_committed(tmp_path: Path) -> None:
-    from tests.fixtures.fix_postgres import NEWEST, own_cluster
-
     with own_cluster(
         NEWEST, tmp_path, max_prepared_transactions="5", logical_decoding_work_mem="64kB"
     ) as cluster:
@@ -208,7 +222,7 @@ async def test_a_poisoned_logical_message_is_parked_and_the_stream_goes_on(
         with newest_pg.database.connect() as connection:
             connection.execute("SET synchronous_commit = on")
             sql = f"SELECT pg_logical_emit_message({transactional}, %s, %s)"
-            connection.execute(sql, [PREFIX, content])  # type: ignore[arg-type]
+            connection.execute(sql, [PREFIX, content])
         found = await follower.next()
         assert [each.content for each in found.emitted] == [content.encode()]
         assert router.route(found, "k").messages == ()

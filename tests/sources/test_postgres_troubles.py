@@ -1,4 +1,4 @@
-"""What happens to a Postgres server, its slot and its log behind our back: it is continued exactly, or a gap is told."""
+"""What happens to a Postgres server, its slot and its log behind our back: continued exactly, or told as a gap."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def drop_slot(pg: PostgresRig) -> None:
     """End whoever reads the slot and drop it before they come back."""
     with pg.database.connect() as connection:
         for _ in range(1000):
-            connection.execute(TERMINATE.format(pg.slot))  # type: ignore[arg-type]
+            connection.execute(TERMINATE.format(pg.slot))
             try:
                 connection.execute("SELECT pg_drop_replication_slot(%s)", [pg.slot])
                 return

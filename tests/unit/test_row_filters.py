@@ -259,4 +259,6 @@ def test_found_by_its_key_is_what_matches(text: str, value: Any) -> None:
 
 def test_no_pattern_takes_longer_than_its_text_times_its_own_length() -> None:
     found = RowFilter.parse("a=like." + "%a_" * 300 + "b")
-    assert found.judge({"a": "a" * 100_000}) is False  # trying every place of each piece would outlast any limit
+    assert (
+        found.judge({"a": "a" * 100_000}) is False
+    )  # trying every place of each piece would outlast any limit

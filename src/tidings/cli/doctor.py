@@ -89,7 +89,7 @@ def _look(flags: ServerFlags, url: str | None) -> Iterator[Finding]:
         if not faults:
             yield Finding("ok", "apps_table", "every row of it can be read")
     if url is not None:
-        yield from _running(server_url(url, loaded))
+        yield from _running(server_url(url, loaded), [source_name(source) for source in config.sources])
 
 
 # ── the log
@@ -215,7 +215,8 @@ class _Ready(msgspec.Struct):
     sources: dict[str, _Source] = {}
 
 
-def _running(url: str) -> Iterator[Finding]:
+def _running(url: str, expected: Sequence[str]) -> Iterator[Finding]:
+    """How the server at an address is. expected: the sources that the settings name, and so must it."""
     try:
         answer = httpx2.get(f"{url}/readyz", timeout=ANSWER_SECONDS)
         told = msgspec.json.decode(answer.content, type=_Ready)
@@ -236,6 +237,10 @@ def _running(url: str) -> Iterator[Finding]:
         behind = "" if source.behind_bytes is None else f"{sized(source.behind_bytes)} behind"
         detail = ", ".join(filter(None, (source.detail, behind))) or "well"
         yield Finding("ok" if source.ok else "fail", url, f"source {name}: {detail}")
+    for name in expected:
+        if name not in told.sources:
+            fix = "is it the server of these settings? restart it after a change of them"
+            yield Finding("fail", url, f"source {name} is not there", fix)
 
 
 def _draining(told: _Ready) -> str:

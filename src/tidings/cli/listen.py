@@ -46,6 +46,9 @@ def listen(
     token: Annotated[
         str | None, Parameter(help="Token that opens the channels; `tidings token` makes one.")
     ] = None,
+    filter: Annotated[
+        str | None, Parameter(help="Which rows to be told of, such as `project_id=eq.42`, in every channel.")
+    ] = None,
     json: Annotated[bool, Parameter(help="One JSON object a line, for other programs.", negative=())] = False,
     config: ConfigFile = None,
     app: Apps = None,
@@ -57,6 +60,7 @@ def listen(
 
     ```
     tidings listen project-42 project-43
+    tidings listen rows-tasks --filter project_id=eq.42
     ```
     """
     check_cursor(cursor)
@@ -64,7 +68,7 @@ def listen(
     loaded = load_settings(config=config, data=data, app=app)
     apps = with_kept_app(loaded).config.apps
     key = next(iter(apps[0].pairs())) if apps else None
-    follower = Follower(server_url(url, loaded), channels, key=key, token=token, cursor=cursor)
+    follower = Follower(server_url(url, loaded), channels, key=key, token=token, cursor=cursor, filter=filter)
     teller = JsonTeller() if json else Teller()
     for happening in follower.happenings():
         teller.tell(happening)
@@ -108,6 +112,7 @@ class Follower:
         key: str | None = None,
         token: str | None = None,
         cursor: str | None = None,
+        filter: str | None = None,
         client: httpx2.Client | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -118,6 +123,8 @@ class Follower:
         self._query: dict[str, str | list[str]] = {"channel": channels, "framing": "typed"}
         if key is not None:
             self._query["app"] = key
+        if filter is not None:
+            self._query["filter"] = filter
         self._client = client or httpx2.Client(timeout=httpx2.Timeout(CONNECT_SECONDS, read=SILENT_SECONDS))
         self._sleep = sleep
         self._tries = 0

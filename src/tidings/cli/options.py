@@ -38,7 +38,8 @@ Sources = Annotated[
     Parameter(
         name="--source",
         negative=(),
-        help="Database whose rows to follow: `sqlite:///app.db`. May repeat. [env: TIDINGS_SOURCE]",
+        help="Database whose rows to follow: `postgresql://user@host/database`, `sqlite:///app.db`, or `env:NAME` of"
+        " a variable that holds one. May repeat. [env: TIDINGS_SOURCE]",
     ),
 ]
 Apps = Annotated[

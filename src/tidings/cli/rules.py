@@ -15,6 +15,7 @@ from rich.text import Text
 
 from tidings.bootstrap import explain
 from tidings.changes import Change
+from tidings.cli import WrongUsage
 from tidings.cli.options import ConfigFile, Sources, load_settings
 from tidings.config.settings import Config
 from tidings.errors import ConfigError
@@ -97,7 +98,7 @@ def _change(table: str | None, change: str | None, old: str | None, **rows: str 
     else:
         named = [(kind, row) for kind, row in rows.items() if row is not None]
         if table is None or len(named) != 1:
-            raise ConfigError("give --change, or --table with one of --insert, --update, --delete")
+            raise WrongUsage("give --change, or --table with one of --insert, --update, --delete")
         kind, row = named[0]
         side = "old" if kind == "delete" else "new"
         given = {"table": table, "kind": kind, side: _row(f"--{kind}", row)}

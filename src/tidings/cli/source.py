@@ -6,6 +6,7 @@ Decides which source is meant and what to say; the doing is the sources' own. A 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -14,11 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 from cyclopts import Parameter
 
-from tidings.bootstrap.addresses import is_postgres, sqlite_path
+from tidings.bootstrap.addresses import POSTGRES, SQLITE, is_postgres, sqlite_path
 from tidings.bootstrap.feeds import postgres_room, source_name, tables_for, usual, usual_table
 from tidings.cli import FAILED, WELL, WrongUsage
 from tidings.cli.options import ConfigFile, load_settings
+from tidings.config.references import look_up
 from tidings.config.settings import Config, SourceSettings
+from tidings.config.urls import without_password
 from tidings.nearest import no_such
 from tidings.outbox.table import TABLE as OUTBOX
 from tidings.sources.rules import Rule, faults_of_old_rows
@@ -96,6 +99,7 @@ def add(
     tidings source add sqlite:///app.db --tables tasks
     ```
     """
+    url = _referred(url)
     meant = _meant(load_settings(config=config).config, url, name, _listed(tables))
     whole = _listed(full)
     if not is_postgres(url):
@@ -114,11 +118,14 @@ def remove(url: DatabaseUrl, /, *, name: Name = None, config: ConfigFile = None)
     tidings source remove postgresql://tidings@db/shop --name shop
     ```
     """
+    url = _referred(url)
     meant = _meant(load_settings(config=config).config, url, name, ())
     if is_postgres(url):
         room = _postgres()
         for step in room.remove(url, room.Names.of(meant.name)):
             _tell("done" if step.sql else "nothing to do", step.text, step.sql)
+        print("note: what tables tell of their old rows is as it was; undo --full with")
+        print("    ALTER TABLE … REPLICA IDENTITY DEFAULT;")
         return WELL
     path = Path(sqlite_path("URL", url))
     captured = preparation.remove(path, driver="apsw")
@@ -154,9 +161,23 @@ def _meant(config: Config, url: str, name: str | None, tables: Sequence[str]) ->
     return Meant(sources[at], wanted, rules, named)
 
 
+def _referred(url: str) -> str:
+    """The address, or what a reference to one (`env:NAME`, `file:/path`) holds. Raises WrongUsage."""
+    try:
+        url = look_up(url, os.environ)
+    except LookupError as error:
+        raise WrongUsage(f"URL: {error.args[0]}") from error
+    if not url.startswith((*POSTGRES, SQLITE)):
+        raise WrongUsage(
+            f"URL: {without_password(url)!r} is not an address that is known; use postgresql://user@host/database,"
+            " sqlite:///path, or env:NAME of a variable that holds one"
+        )
+    return url
+
+
 def _listed(given: Iterable[str] | None) -> tuple[str, ...]:
-    parts = (part.strip() for text in given or () for part in text.split(","))
-    return tuple(dict.fromkeys(part for part in parts if part))
+    parts = (part for text in given or () for part in text.replace(",", " ").split())
+    return tuple(dict.fromkeys(parts))
 
 
 def _nothing(there: Sequence[str]) -> WrongUsage:

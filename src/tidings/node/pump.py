@@ -102,7 +102,7 @@ class Pump:
                 for pattern in self.router.patterns(gap):
                     await self._declare_gap(pattern, gap.reason)
             for pattern in routed.untold:
-                await self._declare_gap(pattern, "a column was not told")
+                await self._declare_gap(pattern, "a change could not be told whole, or held no message")
             batch.add(read, routed)
             read = ahead.more() if len(batch.messages) < CHUNK and loop.time() < until else None
         await self._append(batch)

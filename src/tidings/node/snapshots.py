@@ -6,6 +6,7 @@ The source reads the rows at one of its checkpoints; the landmarks say which cur
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,8 @@ from tidings.sources.templates import TooManyWays
 if TYPE_CHECKING:
     from tidings.node.node import Node
     from tidings.sources.rulebook import CompiledRule
+
+log = logging.getLogger(__name__)
 
 MAX_ROWS: Final = 10_000
 """Rows of one snapshot: more is no page of an application, and would hold memory for as long as its client reads."""
@@ -88,7 +91,7 @@ class Snapshots:
                 raise Refusal(
                     "not_found",
                     field="channel",
-                    detail=f"no rule with deliver = full, patch or change tells {channel} rows",
+                    detail=f"no rule with deliver = full, patch or change tells rows to channel {channel!r}",
                 )
         if self._waiting >= MAX_WAITING:
             raise Refusal("busy", detail="too many snapshots are waiting", limit=MAX_WAITING)
@@ -111,7 +114,9 @@ class Snapshots:
             try:
                 snapshot = await source.snapshot(wanted, most=MAX_ROWS)
             except SourceError as error:
-                raise Refusal("unavailable", detail=str(error)) from error
+                log.warning("snapshot_failed", extra={"source": source.name, "error": str(error)})
+                detail = "the rows cannot be read now; the server's log says why"
+                raise Refusal("unavailable", detail=detail) from error
             position = await pump.landmarks.position(snapshot.generation, snapshot.checkpoint)
             if position is not None:
                 # Off the loop: ten thousand rows are a tenth of a second of reading.

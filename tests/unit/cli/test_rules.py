@@ -101,7 +101,7 @@ def test_the_key_comes_from_the_source(tmp_path: Path, capsys: pytest.CaptureFix
 def test_an_incomplete_change_is_told(
     flags: list[str], hint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["rules", "try", *flags]) == 1
+    assert main(["rules", "try", *flags]) == 2
     assert hint in capsys.readouterr().err
 
 

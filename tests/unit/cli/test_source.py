@@ -201,4 +201,4 @@ def test_sqlite_lists_its_tables_and_knows_no_full(
     assert "there are: notes, tasks" in capsys.readouterr().err
     assert main(["source", "add", "sqlite:///app.db", "--tables", "tasks", "--full", "tasks"]) == 2
     assert main(["source", "add", "sqlite:///none.db", "--tables", "tasks"]) == 1
-    assert main(["source", "add", "redis://x", "--tables", "tasks"]) == 1
+    assert main(["source", "add", "redis://x", "--tables", "tasks"]) == 2

@@ -46,6 +46,9 @@ PAGE_BYTES: Final = 512 << 10
 KeyOf = Callable[[str], Sequence[str] | None]
 """A table's primary key by the name that rules use; None when it is not known."""
 
+FIRST_MADE: Final = 16_384
+"""The smallest OID of what a database's users made."""
+
 _FIRST: Final = b"\x01"
 
 
@@ -114,7 +117,12 @@ class Assembler:
         if payload[:1] != b"R" or self._decoder.in_stream:
             return []
         relation = self._decoder.decode(payload)
-        return self._types.missing(c.type for c in relation.columns) if isinstance(relation, Relation) else []
+        return self._doubtful(relation) if isinstance(relation, Relation) else []
+
+    def _doubtful(self, relation: Relation) -> list[int]:
+        """Types that are not known, and those of the application: a composite one may have changed since."""
+        oids = {column.type for column in relation.columns}
+        return sorted({*self._types.missing(oids), *(oid for oid in oids if oid >= FIRST_MADE)})
 
     def take(self, payload: bytes, time: int = 0) -> Iterator[Transaction | list[int]]:
         """Take one message that was sent at `time` (ms); gives the transactions that are complete with it.
@@ -171,7 +179,7 @@ class Assembler:
             if payload[:1] == b"R":
                 relation = replayer.decode(payload)
                 assert isinstance(relation, Relation), "it begins with R"
-                if unknown := self._types.missing(column.type for column in relation.columns):
+                if unknown := self._doubtful(relation):
                     yield unknown
                 self._relation(relation)
             elif holds:

@@ -115,7 +115,7 @@ class Desk:
         """Make the slot, an old one being taken away before. The publication must stand first."""
 
         def make(connection: Connection) -> Slot:
-            self._prepare(connection)
+            self._prepare_present(connection)
             if drop:
                 setup.drop_slot(connection, self._names)
             self._returned.clear()  # a new slot is a gap of all
@@ -160,6 +160,19 @@ class Desk:
             self._returned += lost
         self.absent = ()
         return columns_of(self._tables)
+
+    def _prepare_present(self, connection: Connection) -> None:
+        """As much as can be captured: one table that is gone must not hold up the others."""
+        check_server(connection)
+        found: dict[str, Table] = {}
+        for name in self._tables:
+            try:
+                found |= read_tables(connection, [name])
+            except SourceError:
+                continue
+        setup.ensure_publication(connection, self._names, found)
+        self.absent = tuple(name for name in self._tables if name not in found)
+        self._tables |= found
 
     def _look(self, connection: Connection) -> Look:
         lost = setup.unpublished(connection, self._names, self._tables)

@@ -48,7 +48,10 @@ async def read_snapshot(url: str, tables: Mapping[str, Table], wanted: Sequence[
             f"no snapshot within {SNAPSHOT_SECONDS:.0f} s: a transaction that began before is still open; try again"
         ) from None
     except errors.InsufficientPrivilege as error:
-        raise SourceError(f"{first_line(error)}; the owner runs: GRANT SELECT ON … TO this role") from error
+        names = ", ".join(table.quoted for table in tables.values())
+        raise SourceError(
+            f"{first_line(error)}; the owner runs: GRANT SELECT ON {names} TO the role of {shown(url)}"
+        ) from error
     except psycopg.Error as error:
         raise SourceError(f"{shown(url)} gives no snapshot: {first_line(error)}") from error
 

@@ -215,7 +215,7 @@ class PostgresSource:
             self.generation = plan.generation
             self._stream = stream
             self._vitals.connected(self._clock(), after.value + 1)
-            log.info("source_follows", source=self.name, generation=self.generation, gap=plan.gap is not None)
+            log.info("source_follows", source=self.name, generation=self.generation, goes_on=plan.gap is None)
             if plan.gap is not None:
                 yield Transaction(checkpoint=after, gap=plan.gap)
             spool = Spool(self._spool_bytes)

@@ -82,7 +82,7 @@ def _judged(facts: Facts) -> Iterator[tuple[Level, str, str]]:
         how = "PRAGMA journal_mode = WAL; once, with the sqlite3 shell"
         yield "warn", f"journal mode is {facts.mode}: readers and writers wait for each other", how
     if not facts.tables:
-        yield "warn", "nothing to capture", "add [[rules]], name the source's tables, or make the outbox"
+        yield "fail", "nothing to capture", "add [[rules]], name the source's tables, or make the outbox"
     for table, state in facts.tables.items():
         yield _table(table, state)
     if facts.waiting > MAX_BACKLOG:
