@@ -105,20 +105,20 @@ def _change(table: str | None, change: str | None, old: str | None, **rows: str 
         if old is not None:
             given["old"] = _row("--old", old)
     if given.get("kind") not in _KINDS:
-        raise ConfigError(f"--change needs a kind: {', '.join(_KINDS)}")
+        raise WrongUsage(f"--change needs a kind: {', '.join(_KINDS)}")
     if given["kind"] == "update" and not isinstance(given.get("old"), dict):
-        raise ConfigError("an update needs the row before it too: give --old")
+        raise WrongUsage("an update needs the row before it too: give --old")
     try:
         return msgspec.convert({"time": int(time.time() * 1000)} | given, Change)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"--change: {error}") from error
+        raise WrongUsage(f"--change: {error}") from error
 
 
 def _row(flag: str, text: str) -> dict[str, Any]:
     try:
         return msgspec.json.decode(text, type=dict[str, Any])
     except msgspec.DecodeError as error:
-        raise ConfigError(f"{flag} is not a JSON object ({error}); write it as '{{\"id\": 7}}'") from error
+        raise WrongUsage(f"{flag} is not a JSON object ({error}); write it as '{{\"id\": 7}}'") from error
 
 
 def _as_object(draft: Draft) -> dict[str, Any]:
