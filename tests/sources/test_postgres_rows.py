@@ -22,8 +22,9 @@ PLAIN = "REPLICA IDENTITY DEFAULT"
 LARGE = 50 << 20
 """Bytes of a value that is told by its key alone."""
 
-MEMORY_TIMES = 3
-"""Bound on the memory that a large row takes, in sizes of its text on the wire (bytea is twice its bytes there)."""
+MEMORY_TIMES = 4
+"""Bound on the memory that a large row takes, in sizes of its text on the wire (bytea is twice its bytes there):
+libpq's buffer, its message and ours are three, and there is some room."""
 
 
 async def following(pg: PostgresRig, *tables: str, **options: Any) -> Follower:
@@ -247,11 +248,12 @@ async def test_messages_of_others_and_of_rolled_back_transactions_disturb_nothin
 # ── large rows
 
 READER = """
-import asyncio, json, resource, sys
+import asyncio, json, sys
 from tidings.sources.postgres import PostgresSource
 
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def peak():  # of this program alone: what getrusage tells is inherited
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
 
 async def main(url, name):
     source = PostgresSource(url, ["tasks"], name=name)
@@ -293,7 +295,7 @@ async def test_a_row_of_fifty_mebibytes_is_told_by_its_key_and_memory_stays_boun
             large = await told(reader.stdout)
         assert (large["id"], large["columns"], large["unknown"]) == (2, ["id", "title"], [column[0]])
         text = LARGE * (2 if column[0] == "b" else 1)
-        assert large["peak"] < (MEMORY_TIMES + 1) * text, large["peak"] / text
+        assert large["peak"] < MEMORY_TIMES * text, large["peak"] / text
     finally:
         reader.kill()
         await reader.wait()
