@@ -32,7 +32,7 @@ from campaigns.capture_verdict import Tables, Verdict, judge, parse, read_log
 from campaigns.capture_writer import SCHEMA, TABLES, Tally, Writer
 from campaigns.wire import CampaignError
 from tests.fixtures.fix_postgres import Cluster, own_cluster
-from tidings.sources.postgres.frames import parse_lsn
+from tidings.sources.postgres.pgoutput.frames import parse_lsn
 from tidings.sources.postgres.setup import Names
 
 WRITERS: Final = 3

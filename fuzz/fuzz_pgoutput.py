@@ -13,10 +13,10 @@ from pathlib import Path
 
 import msgspec
 
-from tidings.sources.postgres.frames import read_frame
-from tidings.sources.postgres.logical import DecodeError
-from tidings.sources.postgres.pgoutput import Decoder
-from tidings.sources.postgres.types import TypeInfo, Types
+from tidings.sources.postgres.pgoutput.decoder import Decoder
+from tidings.sources.postgres.pgoutput.frames import read_frame
+from tidings.sources.postgres.pgoutput.messages import DecodeError
+from tidings.sources.postgres.values.types import TypeInfo, Types
 
 CORPUS = Path(__file__).parent / "corpus" / "pgoutput"
 

@@ -17,9 +17,9 @@ from benchmarks.rounds import Plan
 from benchmarks.subjects import start_tidings
 from benchmarks.table import Bound, Group, Row
 from tests.fixtures.fix_postgres import Database
-from tidings.sources.postgres.frames import Keepalive, read_frame, status
-from tidings.sources.postgres.logical import Commit
-from tidings.sources.postgres.pgoutput import Decoder
+from tidings.sources.postgres.pgoutput.decoder import Decoder
+from tidings.sources.postgres.pgoutput.frames import Keepalive, read_frame, status
+from tidings.sources.postgres.pgoutput.messages import Commit
 
 COMMITS = 400
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from tests.fixtures.fix_postgres import Database
-from tidings.sources.postgres import logical
-from tidings.sources.postgres.logical import UNCHANGED, LogicalMessage, Value
-from tidings.sources.postgres.pgoutput import Decoder
+from tidings.sources.postgres.pgoutput import messages as logical
+from tidings.sources.postgres.pgoutput.decoder import Decoder
+from tidings.sources.postgres.pgoutput.messages import UNCHANGED, LogicalMessage, Value
 
 Row = dict[str, Any]
 Told = tuple[Any, ...]

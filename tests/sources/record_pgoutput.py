@@ -20,9 +20,9 @@ from tests.sources.logical_workload import (
     TABLES,
     WORKLOAD,
 )
-from tidings.sources.postgres import logical
-from tidings.sources.postgres.logical import UNCHANGED, LogicalMessage
-from tidings.sources.postgres.pgoutput import Decoder
+from tidings.sources.postgres.pgoutput import messages as logical
+from tidings.sources.postgres.pgoutput.decoder import Decoder
+from tidings.sources.postgres.pgoutput.messages import UNCHANGED, LogicalMessage
 
 LONGEST_KEPT = 300
 """Bytes of a message: small inputs are the ones that a fuzzer can make something of."""

@@ -36,8 +36,15 @@ from tests.sources.logical_workload import (
     TABLES,
     WORKLOAD,
 )
-from tidings.sources.postgres.frames import Keepalive, XLogData, format_lsn, parse_lsn, read_frame, status
-from tidings.sources.postgres.pgoutput import Decoder
+from tidings.sources.postgres.pgoutput.decoder import Decoder
+from tidings.sources.postgres.pgoutput.frames import (
+    Keepalive,
+    XLogData,
+    format_lsn,
+    parse_lsn,
+    read_frame,
+    status,
+)
 
 SIMPLE = set("BCORYIUDTM")
 STREAMING = set("SEcA")

@@ -16,8 +16,8 @@ import pytest
 from psycopg.sql import quote
 
 from tests.fixtures.fix_postgres import Database
-from tidings.sources.postgres.builtin_types import MULTIRANGES, RANGES, SCALARS
-from tidings.sources.postgres.types import CATALOG_SQL, TypeInfo, Types
+from tidings.sources.postgres.values.builtin_types import MULTIRANGES, RANGES, SCALARS
+from tidings.sources.postgres.values.types import CATALOG_SQL, TypeInfo, Types
 
 SETTINGS = (
     "SET DateStyle = ISO",

@@ -157,9 +157,9 @@ def _sqlite(settings: SourceSettings, tables: Sequence[str], rules: Numbered) ->
 
 def _postgres(settings: SourceSettings, tables: Sequence[str], rules: Numbered) -> Iterator[Finding]:
     postgres_room()  # says what to install when the driver is missing
-    from tidings.sources.postgres.doctor import judge
-    from tidings.sources.postgres.examination import examine
-    from tidings.sources.postgres.facts import Expected
+    from tidings.sources.postgres.doctor.examination import examine
+    from tidings.sources.postgres.doctor.facts import Expected
+    from tidings.sources.postgres.doctor.judgement import judge
     from tidings.sources.postgres.setup import Names
 
     name = source_name(settings)

@@ -232,13 +232,12 @@ def _hand_over(prepared: Prepared) -> int:
 
 
 def _notes(meant: Meant, prepared: Prepared) -> Iterator[str]:
-    room = postgres_room()
     for table in prepared.tables.values():
         if table.full or table.name == OUTBOX:
             continue
         rules = [(number, rule) for number, rule in meant.rules if rule.table == table.name]
         for number, rule in rules:
-            yield from (f"rules[{number}]{fault}" for fault in faults_of_old_rows(rule, room.info_of(table)))
+            yield from (f"rules[{number}]{fault}" for fault in faults_of_old_rows(rule, table.info))
         if not rules:
             yield (
                 f"of an old row, {table.name} tells only {', '.join(table.old)}; a rule whose channel, `when` or data"

@@ -140,7 +140,7 @@ def test_a_server_that_does_not_answer_is_told_without_the_password(
 ) -> None:
     assert main(["source", "add", "postgresql://me:geheim@127.0.0.1:1/x", "--tables", "t"]) == 1
     told = capsys.readouterr().err
-    assert "cannot connect to postgresql://me@127.0.0.1/x" in told
+    assert "cannot connect to postgresql://me@127.0.0.1:1/x" in told
     assert "geheim" not in told
 
 

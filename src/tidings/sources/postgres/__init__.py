@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tidings.sources.base import TableInfo
-from tidings.sources.postgres.catalog import Connection, Table, check_server, read_tables
-from tidings.sources.postgres.desk import read_with, with_outbox
+from tidings.sources.postgres.catalog import check_server, read_tables, with_outbox
+from tidings.sources.postgres.connections import Connection, read_with
 from tidings.sources.postgres.health import Bounds
 from tidings.sources.postgres.setup import Names
 from tidings.sources.postgres.source import PostgresSource
 
-__all__ = ["Bounds", "Names", "PostgresSource", "info_of", "read_infos"]
+__all__ = ["Bounds", "Names", "PostgresSource", "read_infos"]
 
 
 def read_infos(url: str, tables: Sequence[str]) -> Mapping[str, TableInfo]:
@@ -20,15 +20,7 @@ def read_infos(url: str, tables: Sequence[str]) -> Mapping[str, TableInfo]:
     def read(connection: Connection) -> dict[str, TableInfo]:
         check_server(connection)
         found = read_tables(connection, with_outbox(connection, tables))
-        return {name: info_of(table) for name, table in found.items()}
+        return {name: table.info for name, table in found.items()}
 
     infos: dict[str, TableInfo] = read_with(url, read)
     return infos
-
-
-def info_of(table: Table) -> TableInfo:
-    """A table as rules see it."""
-    fix = f"run ALTER TABLE {table.quoted} REPLICA IDENTITY FULL"
-    if table.partitioned:
-        fix += " and the same for each of its partitions"
-    return TableInfo(columns=table.columns, key=table.key, old=table.old, fix=fix)

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from tidings.changes import Change, Checkpoint, Emitted, Transaction
-from tidings.sources.postgres.frames import format_lsn
-from tidings.sources.postgres.logical import (
+from tidings.sources.postgres.pgoutput.decoder import Decoder
+from tidings.sources.postgres.pgoutput.frames import format_lsn
+from tidings.sources.postgres.pgoutput.messages import (
     Begin,
     BeginPrepare,
     Commit,
@@ -32,10 +33,9 @@ from tidings.sources.postgres.logical import (
     Truncate,
     Update,
 )
-from tidings.sources.postgres.pgoutput import Decoder
 from tidings.sources.postgres.spool import Spool
 from tidings.sources.postgres.tables import RelationRows
-from tidings.sources.postgres.types import Types
+from tidings.sources.postgres.values.types import Types
 
 PAGE_CHANGES: Final = 200
 """Changes in one transaction that is told: some milliseconds of work, so that nothing else waits for a bulk load."""

@@ -7,16 +7,16 @@ application would break if they were published.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-import psycopg
 
 from tidings.changes import table_name
 from tidings.errors import SourceError
 from tidings.nearest import nearest
-
-Connection = psycopg.Connection[Any]
+from tidings.outbox.table import TABLE as OUTBOX
+from tidings.sources.base import TableInfo
+from tidings.sources.postgres.connections import Connection
 
 OLDEST: Final = 14
 """Major version of Postgres: the first whose pgoutput tells logical messages and streams large transactions."""
@@ -82,6 +82,14 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     def quoted(self) -> str:
         """The table's name as SQL."""
         return f"{quote(self.schema)}.{quote(self.table)}"
+
+    @property
+    def info(self) -> TableInfo:
+        """The table as rules see it."""
+        fix = f"run ALTER TABLE {self.quoted} REPLICA IDENTITY FULL"
+        if self.partitioned:
+            fix += " and the same for each of its partitions"
+        return TableInfo(columns=self.columns, key=self.key, old=self.old, fix=fix)
 
 
 def quote(name: str) -> str:
@@ -201,3 +209,11 @@ def check_server(connection: Connection) -> None:
 def columns_of(tables: Mapping[str, Table]) -> dict[str, tuple[str, ...]]:
     """Each table with the columns that its changes tell."""
     return {name: table.columns for name, table in tables.items()}
+
+
+def with_outbox(connection: Connection, tables: Sequence[str]) -> list[str]:
+    """The tables to capture, and the outbox where there is one. Raises SourceError for one that cannot be captured."""
+    names = list(dict.fromkeys(usual_name(name) for name in tables))
+    if OUTBOX not in names and read_table(connection, OUTBOX) is not None:
+        names.append(OUTBOX)
+    return names

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from tidings.changes import WHOLE, Checkpoint, Gap, Progress
+from tidings.sources.postgres.pgoutput.frames import parse_lsn
 
 _GENERATION: Final = re.compile(r"([0-9a-f]{1,16})-([0-9a-f]{1,8})-([0-9a-f]{6})\Z")
 
@@ -101,3 +102,13 @@ def _reached(checkpoint: Checkpoint) -> int:
 def start_position(after: Checkpoint | None) -> int:
     """From where to ask the server; 0 for "from where the slot stands". A commit that was told in part comes again."""
     return after.value + 1 if after is not None and after.part == WHOLE else 0
+
+
+def parse_history(text: bytes) -> tuple[tuple[int, int], ...]:
+    """A timeline history file: the earlier timelines, and where each was left."""
+    switches = []
+    for line in text.decode(errors="replace").splitlines():
+        parts = line.split("#")[0].split()
+        if len(parts) >= 2 and parts[0].isdigit():
+            switches.append((int(parts[0]), parse_lsn(parts[1])))
+    return tuple(switches)

@@ -7,27 +7,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 import psycopg
 
 from tidings.errors import SourceError
 from tidings.nearest import no_such
-from tidings.outbox.table import TABLE as OUTBOX
 from tidings.sources.postgres import setup
-from tidings.sources.postgres.catalog import (
-    Connection,
-    Table,
-    check_server,
-    columns_of,
-    read_table,
-    read_tables,
-    usual_name,
-)
+from tidings.sources.postgres.catalog import Table, check_server, columns_of, read_tables, with_outbox
+from tidings.sources.postgres.connections import Connection, connect, first_line
 from tidings.sources.postgres.continuity import Slot
-from tidings.sources.postgres.setup import Names, first_line
-from tidings.sources.postgres.types import CATALOG_SQL, TypeInfo, Types
+from tidings.sources.postgres.setup import Names
+from tidings.sources.postgres.values.types import CATALOG_SQL, TypeInfo, Types
 
 T = TypeVar("T")
 
@@ -226,7 +218,7 @@ class Desk:
             if self._closed:
                 raise SourceError("the source is closed")
             if not self.connected:
-                self._connection = setup.connect(self._url)
+                self._connection = connect(self._url)
             connection = self._connection
             assert connection is not None, "it was made just now"
             try:
@@ -236,22 +228,3 @@ class Desk:
                 raise SourceError(f"the database does not answer: {first_line(error)}") from error
             except psycopg.Error as error:
                 raise SourceError(f"the database refused: {first_line(error)}") from error
-
-
-def with_outbox(connection: Connection, tables: Sequence[str]) -> list[str]:
-    """The tables to capture, and the outbox where there is one. Raises SourceError when there is nothing at all."""
-    names = list(dict.fromkeys(usual_name(name) for name in tables))
-    if OUTBOX not in names and read_table(connection, OUTBOX) is not None:
-        names.append(OUTBOX)
-    return names
-
-
-def read_with(url: str, work: Callable[[Connection], Any]) -> Any:
-    """Ask something on a connection of its own. Raises SourceError."""
-    connection = setup.connect(url)
-    try:
-        return work(connection)
-    except psycopg.Error as error:
-        raise SourceError(f"the database refused: {first_line(error)}") from error
-    finally:
-        connection.close()

@@ -14,7 +14,6 @@ import msgspec
 from tidings.errors import SourceError
 from tidings.sources.postgres import setup
 from tidings.sources.postgres.catalog import (
-    Connection,
     Table,
     check_server,
     members,
@@ -22,8 +21,9 @@ from tidings.sources.postgres.catalog import (
     read_tables,
     table_names,
     usual_name,
+    with_outbox,
 )
-from tidings.sources.postgres.desk import read_with, with_outbox
+from tidings.sources.postgres.connections import Connection, read_with
 from tidings.sources.postgres.setup import MissingRight, Names, Step, Task
 
 MAY_REPLICATE: Final = """

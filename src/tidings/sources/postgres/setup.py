@@ -7,18 +7,18 @@ has it must run. It never touches a row, and of the tables it only asks that the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
 import msgspec
-import psycopg
 from psycopg import errors
 
 from tidings.changes import table_name
 from tidings.errors import SourceError
-from tidings.sources.postgres.catalog import Connection, Table, quote
-from tidings.sources.postgres.continuity import Server, Slot
-from tidings.sources.postgres.frames import parse_lsn
+from tidings.sources.postgres.catalog import Table, quote
+from tidings.sources.postgres.connections import Connection
+from tidings.sources.postgres.continuity import Slot
+from tidings.sources.postgres.pgoutput.frames import parse_lsn
 
 PREFIX: Final = "tidings_"
 """Begins the names of our slots and publications."""
@@ -242,28 +242,6 @@ def drop_publication(connection: Connection, names: Names) -> Step:
     return run(connection, Task(step, why=f"this role does not own publication {names.publication}"))
 
 
-# ── who we are connected to
-
-
-def identify(connection: Connection, history: Iterable[tuple[int, int]] = ()) -> Server:
-    """The cluster and its timeline, by the control file; readable by every role."""
-    row = connection.execute(
-        "SELECT s.system_identifier, c.timeline_id FROM pg_control_system() s, pg_control_checkpoint() c"
-    ).fetchone()
-    assert row is not None, "the functions return a row"
-    return Server(system=row[0] & (2**64 - 1), timeline=row[1], switches=tuple(history))
-
-
-def parse_history(text: bytes) -> tuple[tuple[int, int], ...]:
-    """A timeline history file: the earlier timelines, and where each was left."""
-    switches = []
-    for line in text.decode(errors="replace").splitlines():
-        parts = line.split("#")[0].split()
-        if len(parts) >= 2 and parts[0].isdigit():
-            switches.append((int(parts[0]), parse_lsn(parts[1])))
-    return tuple(switches)
-
-
 def run(connection: Connection, task: Task) -> Step:
     """Do what a task says, if anything. Raises MissingRight."""
     try:
@@ -279,29 +257,3 @@ def not_replicating(user: str) -> MissingRight:
     why, sql = "this role may not make a replication slot", f"ALTER ROLE {quote(user)} REPLICATION"
     text = f"{why}; whoever may runs: {sql}; (Amazon RDS: GRANT rds_replication TO it)"
     return MissingRight(why, sql, text)
-
-
-def connect(url: str, *, timeout: int = 10, **options: Any) -> Connection:
-    """A connection that commits each statement. timeout: seconds. Raises SourceError that never holds the password."""
-    try:
-        return psycopg.connect(
-            url, autocommit=True, connect_timeout=timeout, **{"application_name": "tidings", **options}
-        )
-    except psycopg.Error as error:
-        raise SourceError(f"cannot connect to {shown(url)}: {first_line(error)}") from error
-
-
-def shown(url: str) -> str:
-    """An address without its password."""
-    try:
-        parts = psycopg.conninfo.conninfo_to_dict(url)
-    except psycopg.Error:
-        return "the database"
-    host = parts.get("host") or "localhost"
-    return f"postgresql://{parts.get('user') or ''}@{host}/{parts.get('dbname') or ''}"
-
-
-def first_line(error: BaseException) -> str:
-    """What an error of the driver says, in one line and without the connection's address."""
-    lines: Sequence[str] = str(error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__

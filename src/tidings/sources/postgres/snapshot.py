@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import psycopg
@@ -18,9 +18,8 @@ from psycopg import errors, sql
 from tidings.errors import SourceError
 from tidings.sources.base import Wanted
 from tidings.sources.postgres.catalog import Table
-from tidings.sources.postgres.frames import parse_lsn
-from tidings.sources.postgres.setup import first_line, shown
-from tidings.sources.postgres.stream import CONNECT_SECONDS, VALUES_AS_TEXT
+from tidings.sources.postgres.connections import StreamingConnection, connect_streaming, first_line, shown
+from tidings.sources.postgres.pgoutput.frames import parse_lsn
 
 SNAPSHOT_SECONDS: Final = 10.0
 """How long it may take: the server waits for transactions that began before the slot."""
@@ -57,15 +56,9 @@ async def read_snapshot(url: str, tables: Mapping[str, Table], wanted: Sequence[
 
 
 async def _read(url: str, tables: Mapping[str, Table], wanted: Sequence[Wanted], most: int) -> Found:
-    common: dict[str, Any] = {
-        "autocommit": True,
-        "connect_timeout": CONNECT_SECONDS,
-        "application_name": "tidings",
-        "options": VALUES_AS_TEXT,
-    }
     async with (
-        await psycopg.AsyncConnection.connect(url, replication="database", **common) as slots,
-        await psycopg.AsyncConnection.connect(url, **common) as reader,
+        await connect_streaming(url, replication="database") as slots,
+        await connect_streaming(url) as reader,
     ):
         slot = f"tidings_snapshot_{secrets.token_hex(6)}"
         cursor = await slots.execute(
@@ -82,9 +75,7 @@ async def _read(url: str, tables: Mapping[str, Table], wanted: Sequence[Wanted],
         return Found(parse_lsn(row[1]), tuple(rows))  # the slot goes with its connection
 
 
-async def _rows(
-    reader: psycopg.AsyncConnection[Any], table: Table, wanted: Wanted, most: int
-) -> tuple[bytes, ...]:
+async def _rows(reader: StreamingConnection, table: Table, wanted: Wanted, most: int) -> tuple[bytes, ...]:
     conditions = []
     for column, value in wanted.equal.items():
         cursor = await reader.execute(_TYPE, [table.oid, column])

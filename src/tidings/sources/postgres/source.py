@@ -22,13 +22,14 @@ from tidings.sources.base import ProgressOf, Snapshot, SourceHealth, Wanted, no_
 from tidings.sources.postgres.assembler import Assembler
 from tidings.sources.postgres.continuity import begin, start_position
 from tidings.sources.postgres.desk import Desk
-from tidings.sources.postgres.frames import Keepalive, XLogData
 from tidings.sources.postgres.health import Bounds, Vitals, judge
+from tidings.sources.postgres.pgoutput.frames import Keepalive, XLogData
+from tidings.sources.postgres.pgoutput.messages import DecodeError
 from tidings.sources.postgres.setup import Names
 from tidings.sources.postgres.snapshot import read_snapshot
 from tidings.sources.postgres.spool import SPOOL_BYTES, Spool, SpoolFull
 from tidings.sources.postgres.stream import SILENT_SECONDS, SlotBusy, SlotLost, Stream
-from tidings.sources.postgres.types import Types
+from tidings.sources.postgres.values.types import Types
 
 log = structlog.get_logger("tidings.sources.postgres")
 
@@ -46,6 +47,10 @@ STANDBY_SECONDS: Final = 0.5
 
 SLICE_SECONDS: Final = 0.004
 """How long to work on what is here before others have their turn."""
+
+UNREAD_TRIES: Final = 3
+"""Connections in a row on which the same place cannot be read. Then it is no accident of the network: the slot is made
+anew behind it, which is a gap."""
 
 LET_GO_SECONDS: Final = 5.0
 """How long a server that asks us for a confirmation waits for what cannot be published now."""
@@ -129,14 +134,14 @@ class PostgresSource:
 
         After a trouble the log is asked anew, and so not before all that was given is in it.
         """
-        tries = 0
+        tries = unread = 0
         self._settled.set()
         while not self._closed:
             await self._settled.wait()
             try:
                 async with aclosing(self._follow()) as following:
                     async for transaction in following:
-                        tries = 0
+                        tries = unread = 0
                         self._given = transaction.checkpoint
                         self._settled.clear()
                         yield transaction
@@ -147,6 +152,11 @@ class PostgresSource:
             except SlotLost as error:
                 log.warning("slot_lost", source=self.name, detail=str(error))
                 self._condemned = str(error)
+            except DecodeError as error:
+                self._trouble(str(error))
+                unread += 1
+                if unread >= UNREAD_TRIES:  # it stands in the log for good: go on behind it, and say so
+                    self._condemned, unread = str(error), 0
             except SpoolFull as error:
                 log.warning("streaming_off", source=self.name, detail=str(error))
                 self._streaming = False

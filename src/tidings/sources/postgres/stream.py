@@ -14,22 +14,21 @@ import psycopg
 from psycopg import errors, generators, pq, sql
 
 from tidings.errors import SourceError
-from tidings.sources.postgres.continuity import Server
-from tidings.sources.postgres.frames import Keepalive, XLogData, format_lsn, parse_lsn, read_frame, status
-from tidings.sources.postgres.pgoutput import VERSIONS
-from tidings.sources.postgres.setup import Names, first_line, parse_history, shown
-
-VALUES_AS_TEXT: Final = (
-    "-c DateStyle=ISO -c IntervalStyle=postgres -c TimeZone=UTC -c extra_float_digits=1 -c bytea_output=hex"
-    " -c statement_timeout=0 -c idle_session_timeout=0"
+from tidings.sources.postgres.connections import StreamingConnection, connect_streaming, first_line, shown
+from tidings.sources.postgres.continuity import Server, parse_history
+from tidings.sources.postgres.pgoutput.decoder import VERSIONS
+from tidings.sources.postgres.pgoutput.frames import (
+    Keepalive,
+    XLogData,
+    format_lsn,
+    parse_lsn,
+    read_frame,
+    status,
 )
-"""How the server writes values in this session: what `values.py` reads."""
+from tidings.sources.postgres.setup import Names
 
 PROTOCOLS: Final = {14: 2, 15: 3}
 """What an older server speaks of pgoutput's protocol, by its major version; later ones speak all that we do."""
-
-CONNECT_SECONDS: Final = 10
-"""How long a connection may take: a server on the same network answers in milliseconds, or is away."""
 
 STATUS_SECONDS: Final = 5.0
 """Between two reports of how far we are while nothing happens: well within the server's 60 s (wal_sender_timeout)."""
@@ -54,7 +53,7 @@ class SlotLost(SourceError):
 class Stream:
     """A stream from a slot. Make it with `connect`, then `start` it; end it with `close`."""
 
-    def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
+    def __init__(self, connection: StreamingConnection) -> None:
         self.version = PROTOCOLS.get(connection.info.server_version // 10_000, VERSIONS[-1])
         self._connection = connection
         self._pg: Any = connection.pgconn
@@ -72,14 +71,7 @@ class Stream:
     async def connect(cls, url: str) -> Self:
         """Connect for replication. Raises SourceError."""
         try:
-            connection = await psycopg.AsyncConnection.connect(
-                url,
-                autocommit=True,
-                replication="database",
-                connect_timeout=CONNECT_SECONDS,
-                application_name="tidings",
-                options=VALUES_AS_TEXT,
-            )
+            connection = await connect_streaming(url, replication="database")
         except psycopg.Error as error:
             raise SourceError(
                 f"cannot connect to {shown(url)} for replication: {_explained(error)}"
@@ -228,7 +220,7 @@ class Stream:
         return SourceError("the server ended the stream")
 
 
-async def _identify(connection: psycopg.AsyncConnection[Any]) -> Server:
+async def _identify(connection: StreamingConnection) -> Server:
     cursor = await connection.execute("IDENTIFY_SYSTEM")
     row = await cursor.fetchone()
     assert row is not None, "the command returns a row"

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tidings.changes import Change, Row, table_name
-from tidings.sources.postgres.logical import (
+from tidings.sources.postgres.pgoutput.messages import (
     UNCHANGED,
     Delete,
     Insert,
@@ -20,7 +20,7 @@ from tidings.sources.postgres.logical import (
     Update,
     Value,
 )
-from tidings.sources.postgres.types import Types
+from tidings.sources.postgres.values.types import Types
 
 VALUE_BYTES: Final = 1 << 20
 """Text of one value that is still read. A larger one fits no message: it is unknown, and clients fetch the row."""

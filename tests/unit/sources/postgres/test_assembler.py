@@ -7,11 +7,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.unit.sources.postgres.encoder import encode
+from tests.unit.sources.postgres.pgoutput.encoder import encode
 from tidings.changes import Checkpoint, Transaction
 from tidings.sources.postgres import assembler as module
 from tidings.sources.postgres.assembler import Assembler
-from tidings.sources.postgres.logical import (
+from tidings.sources.postgres.pgoutput.messages import (
     Begin,
     Commit,
     DecodeError,
@@ -26,7 +26,7 @@ from tidings.sources.postgres.logical import (
     StreamStop,
     Truncate,
 )
-from tidings.sources.postgres.types import Types
+from tidings.sources.postgres.values.types import Types
 
 TIME = 1_700_000_000_000
 TABLE = Relation(None, 1, "public", "t", "d", (RelationColumn("id", True, 23, -1),))

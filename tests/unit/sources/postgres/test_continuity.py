@@ -12,6 +12,7 @@ from tidings.sources.postgres.continuity import (
     Slot,
     begin,
     generation_of,
+    parse_history,
     start_position,
 )
 
@@ -79,3 +80,9 @@ def test_a_promoted_standby_that_has_all_goes_on_under_its_own_timeline() -> Non
 )
 def test_a_commit_that_was_told_in_part_is_asked_for_again(after: Any, position: int) -> None:
     assert start_position(after) == position
+
+
+def test_a_history_file_says_where_each_timeline_was_left() -> None:
+    text = b"1\t0/16B3748\tno recovery target specified\n\n2\t1/0\tx # y\nnonsense\n"
+    assert parse_history(text) == ((1, 0x16B3748), (2, 1 << 32))
+    assert parse_history(b"") == ()

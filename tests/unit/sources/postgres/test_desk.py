@@ -10,7 +10,7 @@ from tests.fixtures.fix_postgres import Database
 from tidings.errors import SourceError
 from tidings.sources.postgres.desk import Desk
 from tidings.sources.postgres.setup import Names
-from tidings.sources.postgres.types import Types
+from tidings.sources.postgres.values.types import Types
 
 TABLE = "CREATE TABLE t (id int PRIMARY KEY, s mood)"
 

@@ -99,19 +99,3 @@ def test_a_slot_waits_for_open_transactions_and_names_who_holds_it_up(
         pid = holder.info.backend_pid
         with pytest.raises(SourceError, match=f"still open.*pid {pid}"):
             setup.create_slot(connection, Names.of(newest_postgres.name))
-
-
-def test_a_history_file_says_where_each_timeline_was_left() -> None:
-    text = b"1\t0/16B3748\tno recovery target specified\n\n2\t1/0\tx # y\nnonsense\n"
-    assert setup.parse_history(text) == ((1, 0x16B3748), (2, 1 << 32))
-    assert setup.parse_history(b"") == ()
-
-
-def test_an_address_is_shown_without_its_password() -> None:
-    assert setup.shown("postgresql://me:hunter2@db.example/app") == "postgresql://me@db.example/app"
-    assert "hunter2" not in setup.shown("postgresql://me:hunter2@db.example/app?nonsense=1")
-
-
-def test_an_error_is_told_in_one_line() -> None:
-    assert setup.first_line(ValueError("first\nsecond")) == "first"
-    assert setup.first_line(ValueError("")) == "ValueError"

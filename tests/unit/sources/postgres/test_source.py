@@ -12,7 +12,7 @@ from tidings.changes import Checkpoint, Gap, Progress, Transaction
 from tidings.errors import SourceError
 from tidings.sources.base import ChangeSource, SnapshotSource, Wanted
 from tidings.sources.postgres import PostgresSource, source
-from tidings.sources.postgres.frames import Keepalive
+from tidings.sources.postgres.pgoutput.frames import Keepalive
 from tidings.sources.postgres.source import _Idle
 
 PATIENCE = 20.0

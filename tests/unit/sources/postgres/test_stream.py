@@ -10,7 +10,7 @@ import pytest
 
 from tests.fixtures.fix_postgres import Database
 from tidings.errors import SourceError
-from tidings.sources.postgres.frames import Keepalive, XLogData
+from tidings.sources.postgres.pgoutput.frames import Keepalive, XLogData
 from tidings.sources.postgres.setup import Names
 from tidings.sources.postgres.stream import SlotBusy, SlotLost, Stream
 

@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 
 from tidings.sources.postgres import tables as module
-from tidings.sources.postgres.logical import (
+from tidings.sources.postgres.pgoutput.messages import (
     UNCHANGED,
     Delete,
     Insert,
@@ -19,7 +19,7 @@ from tidings.sources.postgres.logical import (
     Value,
 )
 from tidings.sources.postgres.tables import RelationRows
-from tidings.sources.postgres.types import Types
+from tidings.sources.postgres.values.types import Types
 
 INT4, TEXT = 23, 25
 Identity = Literal["d", "n", "f", "i"]

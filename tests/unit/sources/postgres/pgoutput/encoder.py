@@ -1,13 +1,13 @@
-"""Writes pgoutput's messages, as the manual describes them. For round trips: the other way of `pgoutput.py`."""
+"""Writes pgoutput's messages, as the manual describes them. For round trips: the other way of `decoder.py`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from struct import pack
 
-from tidings.sources.postgres import logical
-from tidings.sources.postgres.logical import UNCHANGED, LogicalMessage, Value
-from tidings.sources.postgres.wire import EPOCH_MS
+from tidings.sources.postgres.pgoutput import messages as logical
+from tidings.sources.postgres.pgoutput.messages import UNCHANGED, LogicalMessage, Value
+from tidings.sources.postgres.pgoutput.wire import EPOCH_MS
 
 
 def name(text: str) -> bytes:

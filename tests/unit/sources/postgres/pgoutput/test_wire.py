@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tidings.sources.postgres.logical import UNCHANGED, DecodeError
-from tidings.sources.postgres.wire import ended, no_flags, read_name, read_row, read_schema, to_ms
+from tidings.sources.postgres.pgoutput.messages import UNCHANGED, DecodeError
+from tidings.sources.postgres.pgoutput.wire import ended, no_flags, read_name, read_row, read_schema, to_ms
 
 
 def test_a_row_holds_texts_nulls_and_what_was_not_told() -> None:

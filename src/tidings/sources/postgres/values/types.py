@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import msgspec
 
-from tidings.sources.postgres import values
-from tidings.sources.postgres.arrays import read_array, split_composite
-from tidings.sources.postgres.builtin_types import MULTIRANGES, RANGES, SCALARS, SEMICOLON
+from tidings.sources.postgres.values import scalars as values
+from tidings.sources.postgres.values.arrays import read_array, split_composite
+from tidings.sources.postgres.values.builtin_types import MULTIRANGES, RANGES, SCALARS, SEMICOLON
 
 TYPE_DEPTH: Final = 64
 """Types within types. Building a converter recurses; real schemas nest a handful."""

@@ -1,6 +1,6 @@
 """Reads pgoutput's messages about transactions: where they begin, end, are streamed, prepared and aborted.
 
-Knows neither changes nor the order that messages come in: `pgoutput.py` does.
+Knows neither changes nor the order that messages come in: `decoder.py` does.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Final
 
-from tidings.sources.postgres.logical import (
+from tidings.sources.postgres.pgoutput.messages import (
     Begin,
     BeginPrepare,
     Commit,
@@ -24,7 +24,7 @@ from tidings.sources.postgres.logical import (
     StreamStart,
     StreamStop,
 )
-from tidings.sources.postgres.wire import ended, no_flags, read_name, to_ms
+from tidings.sources.postgres.pgoutput.wire import ended, no_flags, read_name, to_ms
 
 Reader = Callable[[bytes, int, int | None], LogicalMessage]
 """Reads a message from the place after its first byte, and after the transaction's number where there is one."""

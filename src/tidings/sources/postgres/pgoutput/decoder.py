@@ -1,7 +1,7 @@
 """Reads the messages of Postgres' plug-in pgoutput, protocol versions 1 to 4. Reads no socket and interprets no value.
 
 The format is that of the manual's chapter "Logical Replication Message Formats". The names used there for the messages
-stand in `logical.py`.
+stand in `messages.py`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from struct import error as StructError
 from typing import Final
 
 from tidings.errors import LocalProtocolError
-from tidings.sources.postgres import transactions
-from tidings.sources.postgres.logical import (
+from tidings.sources.postgres.pgoutput import transactions
+from tidings.sources.postgres.pgoutput.messages import (
     DecodeError,
     Delete,
     Identity,
@@ -27,8 +27,8 @@ from tidings.sources.postgres.logical import (
     Update,
     Value,
 )
-from tidings.sources.postgres.transactions import Reader
-from tidings.sources.postgres.wire import ended, read_name, read_row, read_schema
+from tidings.sources.postgres.pgoutput.transactions import Reader
+from tidings.sources.postgres.pgoutput.wire import ended, read_name, read_row, read_schema
 
 VERSIONS: Final = range(1, 5)
 """Protocol versions: 1 since Postgres 10, 2 (streaming) since 14, 3 (two-phase) since 15, 4 (parallel) since 16."""

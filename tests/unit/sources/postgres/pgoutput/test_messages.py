@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tidings.errors import SourceError
-from tidings.sources.postgres.logical import DecodeError
+from tidings.sources.postgres.pgoutput.messages import DecodeError
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,7 @@ import pytest
 
 from tidings.sources.findings import Finding
 from tidings.sources.postgres.catalog import Table
-from tidings.sources.postgres.doctor import LONG_SECONDS, UNREAD_BYTES, judge
-from tidings.sources.postgres.facts import (
+from tidings.sources.postgres.doctor.facts import (
     Expected,
     Facts,
     Open,
@@ -20,6 +19,7 @@ from tidings.sources.postgres.facts import (
     SlotFacts,
     TableFacts,
 )
+from tidings.sources.postgres.doctor.judgement import LONG_SECONDS, UNREAD_BYTES, judge
 from tidings.sources.postgres.setup import Names, Step, Task
 from tidings.sources.rules import Rule
 

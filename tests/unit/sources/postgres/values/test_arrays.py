@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidings.sources.postgres.arrays import ARRAY_DIMENSIONS, read_array, split_composite
+from tidings.sources.postgres.values.arrays import ARRAY_DIMENSIONS, read_array, split_composite
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(
     ["NULL", "null", "", '"', "\\", "{}", ",", ";", "(a)", " "]

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from tidings.sources.findings import Finding, Level, lasting, sized
-from tidings.sources.postgres import info_of
 from tidings.sources.postgres.catalog import OLDEST, quote
-from tidings.sources.postgres.facts import Expected, Facts, SlotFacts, TableFacts
+from tidings.sources.postgres.doctor.facts import Expected, Facts, SlotFacts, TableFacts
 from tidings.sources.rules import faults_of_old_rows
 
 LONG_SECONDS: Final = 300
@@ -104,7 +103,7 @@ def _old_rows(each: TableFacts, expected: Expected) -> Told:
     level: Level = "fail" if expected.required else "warn"
     for number, rule in expected.rules:
         if rule.table == each.name:
-            for fault in faults_of_old_rows(rule, info_of(table)):
+            for fault in faults_of_old_rows(rule, table.info):
                 yield level, *_split(f"rules[{number}]{fault}")
 
 

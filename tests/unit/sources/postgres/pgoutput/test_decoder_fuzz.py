@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fuzz.fuzz_pgoutput import CONVERTERS, CORPUS, TARGETS, one_input, read_any_frame, read_value, streaming
-from tidings.sources.postgres.logical import DecodeError
-from tidings.sources.postgres.pgoutput import Decoder
+from tidings.sources.postgres.pgoutput.decoder import Decoder
+from tidings.sources.postgres.pgoutput.messages import DecodeError
 
 FILES = sorted(CORPUS.glob("*.bin"))
 
@@ -82,7 +82,7 @@ def test_bytes_that_are_nearly_a_frame_are_read_or_refused(kind: int, data: byte
 def test_the_target_sees_a_message_that_is_read_although_it_is_too_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tidings.sources.postgres.transactions.ended", lambda data, at: None)
+    monkeypatch.setattr("tidings.sources.postgres.pgoutput.transactions.ended", lambda data, at: None)
     with pytest.raises(AssertionError, match="too long"):
         TARGETS[0](b"B" + bytes(20))
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidings.sources.postgres.values import (
+from tidings.sources.postgres.values.scalars import (
     INT_DIGITS,
     JSON_DEPTH,
     NUMERIC_EXPONENT,
@@ -175,7 +175,7 @@ def test_json_read_near_the_end_of_the_stack_is_that_error_too(monkeypatch: pyte
     def recursing(*_: object, **__: object) -> None:
         raise RecursionError
 
-    monkeypatch.setattr("tidings.sources.postgres.values.json.loads", recursing)
+    monkeypatch.setattr("tidings.sources.postgres.values.scalars.json.loads", recursing)
     with pytest.raises(ValueError, match="cannot be read"):
         read_json(b"9" * 5000)
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.sources.postgres.encoder import encode, row
+from tests.unit.sources.postgres.pgoutput.encoder import encode, row
 from tidings.errors import LocalProtocolError
-from tidings.sources.postgres import logical
-from tidings.sources.postgres.logical import UNCHANGED, DecodeError, LogicalMessage
-from tidings.sources.postgres.pgoutput import VERSIONS, Decoder
-from tidings.sources.postgres.wire import EPOCH_MS
+from tidings.sources.postgres.pgoutput import messages as logical
+from tidings.sources.postgres.pgoutput.decoder import VERSIONS, Decoder
+from tidings.sources.postgres.pgoutput.messages import UNCHANGED, DecodeError, LogicalMessage
+from tidings.sources.postgres.pgoutput.wire import EPOCH_MS
 
 UINT32 = st.integers(0, 2**32 - 1)
 LSNS = st.integers(0, 2**64 - 1)

@@ -13,9 +13,9 @@ import psycopg
 
 from tidings.errors import SourceError
 from tidings.sources.postgres import setup
-from tidings.sources.postgres.catalog import Connection, Table, read_tables, usual_name
-from tidings.sources.postgres.desk import read_with, with_outbox
-from tidings.sources.postgres.facts import (
+from tidings.sources.postgres.catalog import Table, read_tables, usual_name, with_outbox
+from tidings.sources.postgres.connections import Connection, connect, first_line, read_with
+from tidings.sources.postgres.doctor.facts import (
     Expected,
     Facts,
     Open,
@@ -25,9 +25,9 @@ from tidings.sources.postgres.facts import (
     SlotFacts,
     TableFacts,
 )
-from tidings.sources.postgres.frames import parse_lsn
+from tidings.sources.postgres.pgoutput.frames import parse_lsn
 from tidings.sources.postgres.preparation import MAY_REPLICATE
-from tidings.sources.postgres.setup import PLUGIN, Names, first_line
+from tidings.sources.postgres.setup import PLUGIN, Names
 
 LISTED: Final = 5
 """Open transactions that are read, the oldest first: who ends one and asks again sees the next."""
@@ -129,7 +129,7 @@ def _role(connection: Connection) -> Role:
 def _stream(url: str) -> str:
     """Why no replication connection can be made: pg_hba.conf, a pooler in between, no walsender that is free."""
     try:
-        with setup.connect(url, replication="database") as connection:
+        with connect(url, replication="database") as connection:
             connection.execute("IDENTIFY_SYSTEM")
     except SourceError as error:
         return str(error)

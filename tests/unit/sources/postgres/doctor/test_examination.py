@@ -7,9 +7,9 @@ import pytest
 from tests.fixtures.fix_postgres import Database
 from tests.unit.sources.postgres.roles import as_role, role
 from tidings.errors import SourceError
-from tidings.sources.postgres.doctor import judge
-from tidings.sources.postgres.examination import examine
-from tidings.sources.postgres.facts import Expected
+from tidings.sources.postgres.doctor.examination import examine
+from tidings.sources.postgres.doctor.facts import Expected
+from tidings.sources.postgres.doctor.judgement import judge
 from tidings.sources.postgres.preparation import prepare
 from tidings.sources.postgres.setup import Names
 

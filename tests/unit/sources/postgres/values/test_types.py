@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tidings.sources.postgres.types import TYPE_DEPTH, TypeInfo, Types
+from tidings.sources.postgres.values.types import TYPE_DEPTH, TypeInfo, Types
 
 MOOD = TypeInfo(1, "mood", "e")
 MOODS = TypeInfo(2, "_mood", element=1)

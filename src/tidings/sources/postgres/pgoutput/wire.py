@@ -8,7 +8,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
-from tidings.sources.postgres.logical import UNCHANGED, DecodeError, Value
+from tidings.sources.postgres.pgoutput.messages import UNCHANGED, DecodeError, Value
 
 EPOCH_MS: Final = 946_684_800_000
 """2000-01-01, from which Postgres counts microseconds, in milliseconds since the Unix epoch."""

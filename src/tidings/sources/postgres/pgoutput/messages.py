@@ -1,4 +1,4 @@
-"""What the pgoutput plug-in can say, as immutable values. Holds no bytes of the wire: `pgoutput.py` reads those.
+"""What the pgoutput plug-in can say, as immutable values. Holds no bytes of the wire: `decoder.py` reads those.
 
 Times are milliseconds since the Unix epoch, positions in the log (LSN) are integers. `xid` of a change is the
 (sub)transaction that made it, told only between StreamStart and StreamStop; elsewhere it is None: the Begin before it

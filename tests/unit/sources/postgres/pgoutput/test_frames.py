@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidings.sources.postgres.frames import (
+from tidings.sources.postgres.pgoutput.frames import (
     Keepalive,
     XLogData,
     format_lsn,
@@ -17,8 +17,8 @@ from tidings.sources.postgres.frames import (
     read_frame,
     status,
 )
-from tidings.sources.postgres.logical import DecodeError
-from tidings.sources.postgres.wire import EPOCH_MS
+from tidings.sources.postgres.pgoutput.messages import DecodeError
+from tidings.sources.postgres.pgoutput.wire import EPOCH_MS
 
 DATA = b"w" + pack(">QQq", 1, 2, 3_999) + b"payload"
 KEEPALIVE = b"k" + pack(">QqB", 1, 2_000, 1)

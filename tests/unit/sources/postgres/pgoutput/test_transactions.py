@@ -1,4 +1,4 @@
-"""Messages about transactions, byte by byte. Round trips are in test_pgoutput.py."""
+"""Messages about transactions, byte by byte. Round trips are in test_decoder.py."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from struct import pack
 
 import pytest
 
-from tidings.sources.postgres import logical, transactions
-from tidings.sources.postgres.logical import DecodeError, LogicalMessage
-from tidings.sources.postgres.transactions import Reader
+from tidings.sources.postgres.pgoutput import messages as logical
+from tidings.sources.postgres.pgoutput import transactions
+from tidings.sources.postgres.pgoutput.messages import DecodeError, LogicalMessage
+from tidings.sources.postgres.pgoutput.transactions import Reader
 
 MS = 1_785_000_000_123
 WIRE = (MS - 946_684_800_000) * 1000 + 456

@@ -13,8 +13,8 @@ from typing import Final
 
 import msgspec
 
-from tidings.sources.postgres.logical import DecodeError
-from tidings.sources.postgres.wire import EPOCH_MS
+from tidings.sources.postgres.pgoutput.messages import DecodeError
+from tidings.sources.postgres.pgoutput.wire import EPOCH_MS
 
 _DATA: Final = Struct(">cQQq")
 _KEEPALIVE: Final = Struct(">cQqB")
