@@ -28,7 +28,7 @@ from tidings.sources.postgres.pgoutput.messages import DecodeError
 from tidings.sources.postgres.setup import Names
 from tidings.sources.postgres.snapshot import read_snapshot
 from tidings.sources.postgres.spool import SPOOL_BYTES, Spool, SpoolFull
-from tidings.sources.postgres.stream import SILENT_SECONDS, SlotBusy, SlotLost, Stream
+from tidings.sources.postgres.stream import SILENT_SECONDS, SlotBusy, SlotLost, Stream, StreamFailed
 from tidings.sources.postgres.values.types import Types
 
 log = structlog.get_logger("tidings.sources.postgres")
@@ -49,8 +49,8 @@ SLICE_SECONDS: Final = 0.004
 """How long to work on what is here before others have their turn."""
 
 UNREAD_TRIES: Final = 3
-"""Connections in a row on which the same place cannot be read. Then it is no accident of the network: the slot is made
-anew behind it, which is a gap."""
+"""Connections in a row on which the same place cannot be read. Then it is no accident of the network: streaming is
+given up, and then the slot is made anew behind that place, which is a gap."""
 
 LET_GO_SECONDS: Final = 5.0
 """How long a server that asks us for a confirmation waits for what cannot be published now."""
@@ -152,11 +152,12 @@ class PostgresSource:
             except SlotLost as error:
                 log.warning("slot_lost", source=self.name, detail=str(error))
                 self._condemned = str(error)
-            except DecodeError as error:
+            except (DecodeError, StreamFailed) as error:
                 self._trouble(str(error))
                 unread += 1
-                if unread >= UNREAD_TRIES:  # it stands in the log for good: go on behind it, and say so
-                    self._condemned, unread = str(error), 0
+                if unread >= UNREAD_TRIES:
+                    unread = 0
+                    self._give_way(str(error))
             except SpoolFull as error:
                 log.warning("streaming_off", source=self.name, detail=str(error))
                 self._streaming = False
@@ -165,6 +166,18 @@ class PostgresSource:
             first, longest = RETRY_SECONDS
             await asyncio.sleep(min(longest, first * 2.0**tries))
             tries = min(tries + 1, 16)
+
+    def _give_way(self, text: str) -> None:
+        """A place of the log cannot be read, again and again: without streaming, and if that was not it, never.
+
+        Servers have failed on transactions that are sent while they are open and can tell the same ones at their end.
+        """
+        if self._streaming:
+            log.warning("streaming_off", source=self.name, detail=text)
+            self._streaming = False
+        else:
+            log.warning("slot_condemned", source=self.name, detail=text)
+            self._condemned = text
 
     async def acknowledge(self, checkpoint: Checkpoint) -> None:
         """All up to here is in the log; the server may forget it."""

@@ -50,6 +50,15 @@ class SlotLost(SourceError):
     """The slot can give nothing any more, or is gone."""
 
 
+class StreamFailed(SourceError):
+    """The server cannot tell what stands at this place of its own log."""
+
+
+FAILING: Final = ("XX", "22", "0A", "42")
+"""Classes of errors (first two characters of SQLSTATE) that come again at the same place: internal errors, data,
+features and names. Others pass by themselves, or are the operator's to mend."""
+
+
 class Stream:
     """A stream from a slot. Make it with `connect`, then `start` it; end it with `close`."""
 
@@ -246,6 +255,8 @@ def _refused(result: Any) -> SourceError:
         return SlotBusy(text)
     if state in (errors.ObjectNotInPrerequisiteState.sqlstate, errors.UndefinedObject.sqlstate):
         return SlotLost(text)
+    if state.startswith(FAILING) and state != errors.InsufficientPrivilege.sqlstate:
+        return StreamFailed(f"the server cannot tell its own log: {text}")
     return SourceError(f"the server refused the stream: {text}")
 
 

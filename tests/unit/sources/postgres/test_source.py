@@ -14,6 +14,7 @@ from tidings.sources.base import ChangeSource, SnapshotSource, Wanted
 from tidings.sources.postgres import PostgresSource, source
 from tidings.sources.postgres.pgoutput.frames import Keepalive
 from tidings.sources.postgres.source import _Idle
+from tidings.sources.postgres.stream import Stream, StreamFailed
 
 PATIENCE = 20.0
 TABLE = "CREATE TABLE t (id int PRIMARY KEY)"
@@ -178,3 +179,43 @@ def test_a_server_that_asks_is_answered_at_once() -> None:
 
 def test_a_commit_that_was_told_in_part_is_not_called_whole() -> None:
     assert _Idle(Checkpoint(100, 7), now=0.0).told == Checkpoint(100, 7)
+
+
+@pytest.mark.parametrize(("failures", "gap"), [(3, None), (6, "cannot tell its own log")])
+async def test_a_place_that_cannot_be_read_is_tried_without_streaming_and_then_passed_as_a_gap(
+    made: PostgresSource,
+    newest_postgres: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    failures: int,
+    gap: str | None,
+) -> None:
+    await made.open()
+    stream = made.transactions()
+    first = await take(stream)
+    known = Progress(source=made.name, generation=made.generation, checkpoint=first.checkpoint)
+    await stream.aclose()
+
+    async def progress() -> Progress:
+        return known
+
+    await made.open(progress)
+    begun, streamed = Stream.start, []
+
+    async def start(self: Stream, *given: object, streaming: bool) -> None:
+        streamed.append(streaming)
+        if len(streamed) <= failures:
+            raise StreamFailed("the server cannot tell its own log")
+        await begun(self, *given, streaming=streaming)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(source, "RETRY_SECONDS", (0.001, 0.001))
+    monkeypatch.setattr(Stream, "start", start)
+    newest_postgres.run("INSERT INTO t VALUES (1)")
+    stream = made.transactions()
+    told = await take(stream)
+    assert streamed == [True] * 3 + [False] * (failures - 2)
+    if gap is None:
+        assert [change.row for change in told.changes] == [{"id": 1}]
+    else:
+        assert told.gap is not None
+        assert gap in told.gap.reason
+    await stream.aclose()
