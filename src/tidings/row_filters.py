@@ -224,11 +224,18 @@ def _ordered(compare: Callable[[Any, Any], bool], text: str) -> Test:
     return test
 
 
+LIKE_CHARACTERS: Final = 1_000
+"""Of a field that a pattern is compared with; a longer text cannot be judged, and passes. Patterns are read character
+by character, and hundreds of strangers may have some each."""
+
+
 def _like(fits: Callable[[str], bool], *, negated: bool) -> Test:
     def test(value: Any) -> Verdict:
         if value is None:
             return False
-        return fits(value) is not negated if isinstance(value, str) else None
+        if not isinstance(value, str) or len(value) > LIKE_CHARACTERS:
+            return None
+        return fits(value) is not negated
 
     return test
 

@@ -14,6 +14,7 @@ import msgspec
 from tidings.bootstrap.addresses import is_postgres, sqlite_path
 from tidings.changes import table_name
 from tidings.config.settings import Config, SourceSettings
+from tidings.config.urls import without_password
 from tidings.errors import ConfigError, SourceError
 from tidings.ids import AppId
 from tidings.nearest import nearest
@@ -57,7 +58,11 @@ def make_feed(
     limits = next(entry.limits for entry in config.apps if entry.id == app)
     columns = {name: info.columns for name, info in infos.items()}
     router = ChangeRouter(
-        rules, columns, message_bytes=limits.message_bytes, whole_old=settings.old_rows == "required"
+        rules,
+        columns,
+        message_bytes=limits.message_bytes,
+        whole_old=settings.old_rows == "required",
+        named=OUTBOX in infos or is_postgres(settings.url),  # Postgres can emit without a table
     )
     return Feed(AppId(app), make_source(settings, tuple(infos), sqlite=sqlite), router)
 
@@ -163,7 +168,7 @@ def source_name(settings: SourceSettings) -> str:
     """The name of a source: the one set, else that of its file or database."""
     if settings.name or not is_postgres(settings.url):
         return settings.name or Path(settings.url).stem or "sqlite"
-    database = settings.url.partition("?")[0].partition("://")[2].partition("/")[2]
+    database = without_password(settings.url).partition("?")[0].partition("://")[2].partition("/")[2]
     return re.sub(r"[^A-Za-z0-9_.\-]", "-", database)[:48] or "postgres"
 
 

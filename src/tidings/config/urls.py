@@ -8,7 +8,9 @@ from typing import Final
 MASK: Final = "…"
 """In place of a password."""
 
-_USER: Final = re.compile(r"\A([A-Za-z][A-Za-z0-9+.\-]*://)([^/?#@:]*):([^/?#]*)@")
+_USER: Final = re.compile(r"\A([A-Za-z][A-Za-z0-9+.\-]*:/{1,2})([^/?#@:]*):(.*)@", re.DOTALL)
+"""Up to the last `@`: a password that should have been escaped is one all the same, and too much is masked rather than
+too little."""
 _PARAMETER: Final = re.compile(r"((?:\A|[?&\s])(?:ssl)?password=)('(?:[^'\\]|\\.)*'|[^&\s]*)", re.IGNORECASE)
 
 

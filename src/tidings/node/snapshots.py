@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -45,7 +46,7 @@ SECONDS: Final = 20.0
 TRIES: Final = 3
 """A snapshot whose place in the log is no longer known is read again."""
 
-_rows: Final = msgspec.json.Decoder(dict[str, Any])
+_rows: Final = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 
 Rows = dict[ChannelName, dict[str, list[bytes]]]
 """By channel and table: rows as raw JSON."""

@@ -77,8 +77,9 @@ class ChangeRouter:
 
     rules: validated here; raises ConfigError. columns: the captured tables and their columns, as `open` of a source
     returns them. message_bytes: limit of a message's data. whole_old: the rules were let in because the database told
-    rows before they changed; where it does not after all, the rule's channels are told `reset`. on_parked: told once
-    for each rule and reason.
+    rows before they changed; where it does not after all, the rule's channels are told `reset`. named: the source may
+    also tell messages that the application named itself (outbox), for any channel. on_parked: told once for each rule
+    and reason.
     """
 
     def __init__(
@@ -88,12 +89,14 @@ class ChangeRouter:
         *,
         message_bytes: int = MESSAGE_BYTES,
         whole_old: bool = False,
+        named: bool = False,
         on_parked: Callable[[Parked], None] = log_parked,
     ) -> None:
         check_rules(rules, columns)
         self._rules = [_compiled(rule, columns[rule.table], message_bytes) for rule in rules]
         self._message_bytes = message_bytes
         self._whole_old = whole_old
+        self._named = named
         self._on_parked = on_parked
         self._noticed: set[Parked] = set()
         self._by_table: dict[str, list[tuple[int, CompiledRule | FunctionRule]]] = {}
@@ -114,15 +117,15 @@ class ChangeRouter:
         ends: list[int] = []
         for at, change in enumerate(transaction.changes):
             while emitted and emitted[0].at <= at:
-                messages += self._emitted(emitted.pop(0), f"{key}.{len(messages)}", trail)
-            if change.table == outbox.TABLE:
+                messages += self._emitted(emitted.pop(0), f"{key}.{len(messages)}", trail, untold)
+            if change.name == outbox.TABLE:
                 messages += self._outbox_row(change, f"{key}.{len(messages)}", trail, untold)
             else:
                 for draft, data in self._drafts(change, untold):
                     messages.append(_message(draft, data, f"{key}.{len(messages)}", change.time, trail))
             ends.append(len(messages))
         for one in emitted:
-            messages += self._emitted(one, f"{key}.{len(messages)}", trail)
+            messages += self._emitted(one, f"{key}.{len(messages)}", trail, untold)
         return Routed(tuple(messages), tuple(untold), tuple(ends))
 
     def explain(self, change: Change) -> list[Explained]:
@@ -142,7 +145,12 @@ class ChangeRouter:
         return list(found.values())
 
     def patterns(self, gap: Gap) -> list[str]:
-        """Channel patterns of everything that the gap's tables send to: their clients must read anew."""
+        """Channel patterns of everything that the gap's tables send to: their clients must read anew.
+
+        What an application names itself may go to any channel.
+        """
+        if self._named and not gap.first and (not gap.tables or outbox.TABLE in gap.tables):
+            return ["*"]
         found: dict[str, None] = {}
         for rule in self._rules:
             if not gap.tables or rule.table in gap.tables:
@@ -187,7 +195,7 @@ class ChangeRouter:
             return []
         return [staged.message(id, change.time, trail)]
 
-    def _emitted(self, emitted: Emitted, id: str, trail: str) -> list[Message]:
+    def _emitted(self, emitted: Emitted, id: str, trail: str, untold: dict[str, None]) -> list[Message]:
         """The message that was written into the database's log itself."""
         if emitted.prefix != outbox.PREFIX:
             return []
@@ -195,6 +203,8 @@ class ChangeRouter:
             staged = outbox.read_emitted(emitted.content, max_bytes=self._message_bytes)
         except outbox.Unreadable as error:
             self._park(Parked(0, "pg_logical_emit_message", str(error)))
+            if channel := _channel_in(emitted.content):
+                untold[channel] = None
             return []
         return [staged.message(id, emitted.time, trail)]
 
@@ -277,3 +287,16 @@ def _message(draft: Draft, data: bytes, id: str, time: int, trail: str) -> Messa
         keys=draft.keys,
         trail=trail,
     )
+
+
+class _Addressed(msgspec.Struct):
+    channel: str
+
+
+def _channel_in(content: bytes) -> str | None:
+    """The channel that an emission names, though the rest of it is no message."""
+    try:
+        channel = msgspec.json.decode(content, type=_Addressed).channel
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return None if check_channel(channel) else channel

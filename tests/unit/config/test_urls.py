@@ -22,6 +22,9 @@ from tidings.config.urls import without_password
         ("postgresql://db/app?sslpassword=canary", "postgresql://db/app?sslpassword=…"),
         ("host=db password='can ary' user=a", "host=db password=… user=a"),
         ("redis://:canary@h:1", "redis://:…@h:1"),
+        ("postgresql://ada:can#ary@db/app", "postgresql://ada:…@db/app"),
+        ("postgresql://ada:can/ary?x@db/app", "postgresql://ada:…@db/app"),
+        ("postgresql:/ada:canary@db/app", "postgresql:/ada:…@db/app"),
     ],
 )
 def test_what_may_be_a_password_is_masked(url: str, shown: str) -> None:

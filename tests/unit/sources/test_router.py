@@ -253,3 +253,28 @@ def test_an_emptied_table_is_told_by_an_event_where_the_channel_is_the_tables() 
     (message,) = made.route(transaction(emptied), "k").messages
     assert (message.event, msgspec.json.decode(message.data)["type"]) == ("emptied", "TRUNCATE")
     assert made.gaps(transaction(emptied)) == []
+
+
+# ── what an application names itself may go anywhere
+
+
+def test_a_gap_of_the_outbox_concerns_every_channel() -> None:
+    made = ChangeRouter([TASKS], COLUMNS, named=True)
+    assert made.patterns(Gap("the slot is gone")) == ["*"]
+    assert made.patterns(Gap("not published", ("tidings_outbox",))) == ["*"]
+    assert made.patterns(Gap("not published", ("tasks",))) == ["project-*"]
+    assert made.patterns(Gap("source", first=True)) == ["project-*"]
+    assert router(TASKS).patterns(Gap("the slot is gone")) == ["project-*"]
+
+
+def test_a_poison_emission_for_a_good_channel_is_told_there() -> None:
+    content = b'{"channel": "orders", "event": "pusher:x", "data": 1}'
+    given = Transaction(checkpoint=Checkpoint(5), emitted=(Emitted(at=0, prefix="tidings", content=content),))
+    assert router().route(given, "k").untold == ("orders",)
+
+
+def test_a_table_of_another_schema_is_not_the_outbox() -> None:
+    foreign = Change(
+        table="tidings_outbox", schema="x", kind="insert", new={"channel": "a", "event": "b", "data": "1"}
+    )
+    assert router().route(transaction(foreign), "k").messages == ()

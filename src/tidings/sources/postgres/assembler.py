@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from tidings.changes import Change, Checkpoint, Emitted, Transaction
+from tidings.outbox.table import PREFIX
 from tidings.sources.postgres.pgoutput.decoder import Decoder
 from tidings.sources.postgres.pgoutput.frames import format_lsn
 from tidings.sources.postgres.pgoutput.messages import (
@@ -191,7 +192,7 @@ class Assembler:
         """An emission outside any transaction stands at its own place in the log."""
         # It says where its record ends, which is where the next may begin.
         checkpoint = Checkpoint(message.lsn - 1)
-        if self._after is None or checkpoint > self._after:
+        if message.prefix == PREFIX and (self._after is None or checkpoint > self._after):
             emitted = Emitted(at=0, prefix=message.prefix, content=message.content, time=time)
             yield Transaction(checkpoint=checkpoint, emitted=(emitted,), size=len(message.content))
 
@@ -208,11 +209,15 @@ class Assembler:
         if done.told <= done.skip:
             return
         if isinstance(message, LogicalEmit):
-            done.emitted.append(
-                Emitted(at=len(done.changes), prefix=message.prefix, content=message.content, time=done.time)
-            )
-        done.changes += self._changes(message, done)
-        done.size += size
+            if message.prefix == PREFIX:  # other programs' may be large, and are theirs
+                content = message.content
+                done.emitted.append(
+                    Emitted(at=len(done.changes), prefix=PREFIX, content=content, time=done.time)
+                )
+                done.size += size
+        else:
+            done.changes += self._changes(message, done)
+            done.size += size
         if done.full:
             yield done.page(Checkpoint(done.lsn, done.told))
 

@@ -21,6 +21,7 @@ CONNECT_SECONDS: Final = 10
 ALIVE: Final[dict[str, Any]] = {
     "connect_timeout": CONNECT_SECONDS,
     "application_name": "tidings",
+    "client_encoding": "UTF8",
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 4,
@@ -35,10 +36,18 @@ VALUES_AS_TEXT: Final = (
 """How the server writes values in a session: what `values` reads."""
 
 
+UNREADABLE: Final = "the database's address cannot be read; percent-encode special characters in user and password (%40 for @)"
+"""What is said of an address that libpq cannot take apart."""
+
+
 def connect(url: str, **options: Any) -> Connection:
     """A connection that commits each statement. Raises SourceError that never holds the password."""
     try:
         return psycopg.connect(url, autocommit=True, **{**ALIVE, **options})
+    except psycopg.ProgrammingError:
+        raise SourceError(
+            UNREADABLE
+        ) from None  # the driver's words would repeat the address, and the password
     except psycopg.Error as error:
         raise SourceError(f"cannot connect to {shown(url)}: {first_line(error)}") from error
 

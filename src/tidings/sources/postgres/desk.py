@@ -136,12 +136,12 @@ class Desk:
         table = self._tables.get(name)
         return None if table is None else table.key
 
-    def table(self, name: str) -> Table:
-        """A captured table. Raises SourceError."""
-        found = self._tables.get(name)
-        if found is None:
-            raise SourceError(no_such("table", name, self._tables))
-        return found
+    def fresh(self, names: Sequence[str]) -> Mapping[str, Table]:
+        """Captured tables as they are now. Raises SourceError for one that is not captured, or gone."""
+        for name in names:
+            if name not in self._tables:
+                raise SourceError(no_such("table", name, self._tables))
+        return self._do(lambda connection: read_tables(connection, names))
 
     def _prepare(self, connection: Connection) -> Mapping[str, Sequence[str]]:
         check_server(connection)

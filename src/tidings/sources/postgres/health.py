@@ -17,6 +17,10 @@ PATIENCE = 3.0
 """Seconds without a stream before it is a fault: a restart of the server takes about one."""
 
 
+FLAPS = 3
+"""Streams in a row that end before `PATIENCE` is over."""
+
+
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     """Beyond these a source is not well, and the node not ready.
 
@@ -42,19 +46,34 @@ class Vitals:
         self.look: Look | None = None
         self._written = 0
         self._following = False
+        self._connected_at = -math.inf
+        self._losses = 0
         self._since = -math.inf  # before the first stream there is nothing to be patient about
 
     def connected(self, now: float, position: int) -> None:
         """The stream has begun."""
-        self._following, self.standby, self.trouble = True, False, ""
+        self._following, self.standby = True, False
+        self._connected_at = now
         self.heard_at = now
         self.published = self._written = position  # of this server: another one's positions mean nothing here
 
     def lost(self, now: float) -> None:
-        """The stream has ended."""
-        if self._following:
-            self._following, self._since = False, now
-            self.trouble = self.trouble or "the stream ended"
+        """The stream has ended. One that did not last belongs to the trouble before it."""
+        if not self._following:
+            return
+        self._following = False
+        if self.lasted(now) or not self._losses:
+            self._losses, self._since = 0, now
+            self.trouble = "the stream ended"
+        self._losses += 1
+
+    def lasted(self, now: float) -> bool:
+        """Whether the stream has held for as long as is patience for one that has not."""
+        return now - self._connected_at >= PATIENCE
+
+    def flapping(self, now: float) -> bool:
+        """Whether streams begin and end again and again: then one that has just begun proves nothing."""
+        return self._losses >= FLAPS and not self.lasted(now)
 
     def heard(self, now: float, written: int) -> None:
         """The server said something, and how far its log reaches."""
@@ -101,7 +120,7 @@ def judge(vitals: Vitals, bounds: Bounds, now: float, absent: Sequence[str]) -> 
 
 
 def _fault(vitals: Vitals, bounds: Bounds, now: float, absent: Sequence[str]) -> str:
-    if not vitals.following:
+    if not vitals.following or vitals.flapping(now):
         return vitals.trouble if now - vitals.since > PATIENCE else ""
     if absent:
         return f"gone, or not published, so not captured: {', '.join(absent)}"

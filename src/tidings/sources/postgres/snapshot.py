@@ -30,6 +30,15 @@ FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid WHERE a.attrelid = %s A
 """
 
 
+COLUMN_LISTS: Final = 150_000
+"""The first version whose publications may leave out columns and rows."""
+
+_PUBLISHED: Final = """
+SELECT attnames::text[], rowfilter FROM pg_publication_tables
+WHERE pubname = %s AND schemaname = %s AND tablename = %s
+"""
+
+
 class Found(msgspec.Struct, frozen=True):
     """position: the rows are those after all commits before it."""
 
@@ -37,11 +46,13 @@ class Found(msgspec.Struct, frozen=True):
     rows: tuple[tuple[bytes, ...], ...]
 
 
-async def read_snapshot(url: str, tables: Mapping[str, Table], wanted: Sequence[Wanted], most: int) -> Found:
+async def read_snapshot(
+    url: str, publication: str, tables: Mapping[str, Table], wanted: Sequence[Wanted], most: int
+) -> Found:
     """Read rows as JSON, at most `most` + 1 for each of the wanted. Raises SourceError."""
     try:
         async with asyncio.timeout(SNAPSHOT_SECONDS):
-            return await _read(url, tables, wanted, most)
+            return await _read(url, publication, tables, wanted, most)
     except TimeoutError:
         raise SourceError(
             f"no snapshot within {SNAPSHOT_SECONDS:.0f} s: a transaction that began before is still open; try again"
@@ -55,7 +66,9 @@ async def read_snapshot(url: str, tables: Mapping[str, Table], wanted: Sequence[
         raise SourceError(f"{shown(url)} gives no snapshot: {first_line(error)}") from error
 
 
-async def _read(url: str, tables: Mapping[str, Table], wanted: Sequence[Wanted], most: int) -> Found:
+async def _read(
+    url: str, publication: str, tables: Mapping[str, Table], wanted: Sequence[Wanted], most: int
+) -> Found:
     async with (
         await connect_streaming(url, replication="database") as slots,
         await connect_streaming(url) as reader,
@@ -70,24 +83,27 @@ async def _read(url: str, tables: Mapping[str, Table], wanted: Sequence[Wanted],
         assert row is not None, "the command returns a row"
         await reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         await reader.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(row[2])))
-        rows = [await _rows(reader, tables[each.table], each, most) for each in wanted]
+        rows = [await _rows(reader, publication, tables[each.table], each, most) for each in wanted]
         await reader.execute("COMMIT")
         return Found(parse_lsn(row[1]), tuple(rows))  # the slot goes with its connection
 
 
-async def _rows(reader: StreamingConnection, table: Table, wanted: Wanted, most: int) -> tuple[bytes, ...]:
-    conditions = []
+async def _rows(
+    reader: StreamingConnection, publication: str, table: Table, wanted: Wanted, most: int
+) -> tuple[bytes, ...]:
+    columns, condition = await _published(reader, publication, table)
+    conditions = [sql.SQL("({})").format(sql.SQL(condition))] if condition else []
     for column, value in wanted.equal.items():
         cursor = await reader.execute(_TYPE, [table.oid, column])
         row = await cursor.fetchone()
-        if row is None:
+        if row is None or not await _is_value(reader, value, row[0]):
             return ()
         conditions.append(
             sql.SQL("{} = CAST({} AS {})").format(sql.Identifier(column), sql.Literal(value), sql.SQL(row[0]))
         )
     # Only the columns that changes tell, too: generated ones are not among them.
     query = sql.SQL("SELECT to_jsonb(r)::text FROM (SELECT {} FROM {}{}{} LIMIT {}) r").format(
-        sql.SQL(", ").join(map(sql.Identifier, table.columns)),
+        sql.SQL(", ").join(map(sql.Identifier, columns)),
         sql.Identifier(table.schema, table.table),
         sql.SQL(" WHERE {}").format(sql.SQL(" AND ").join(conditions)) if conditions else sql.SQL(""),
         sql.SQL(" ORDER BY {}").format(sql.SQL(", ").join(map(sql.Identifier, table.key)))
@@ -95,10 +111,30 @@ async def _rows(reader: StreamingConnection, table: Table, wanted: Wanted, most:
         else sql.SQL(""),
         sql.Literal(most + 1),
     )
+    cursor = await reader.execute(query)
+    return tuple([found[0].encode() for found in await cursor.fetchall()])
+
+
+async def _is_value(reader: StreamingConnection, text: str, type_name: str) -> bool:
+    """Whether a text is a value of a type. If it is none, no row can have it."""
     await reader.execute("SAVEPOINT s")
     try:
-        cursor = await reader.execute(query)
-    except errors.DataError:  # the text is no value of the column's type: no row can have it
+        await reader.execute(sql.SQL("SELECT CAST({} AS {})").format(sql.Literal(text), sql.SQL(type_name)))
+    except errors.DataError:
         await reader.execute("ROLLBACK TO s")
-        return ()
-    return tuple([found[0].encode() for found in await cursor.fetchall()])
+        return False
+    return True
+
+
+async def _published(
+    reader: StreamingConnection, publication: str, table: Table
+) -> tuple[list[str], str | None]:
+    """What of a table the publication tells: columns, and a condition of rows. Messages hold no more than that."""
+    if reader.info.server_version < COLUMN_LISTS:
+        return list(table.columns), None
+    cursor = await reader.execute(_PUBLISHED, [publication, table.schema, table.table])
+    row = await cursor.fetchone()
+    if row is None:
+        raise SourceError(f"table {table.name} is not published, so it is not followed")
+    told = set(row[0])
+    return [column for column in table.columns if column in told], row[1]

@@ -203,8 +203,9 @@ class PostgresSource:
 
     async def snapshot(self, wanted: Sequence[Wanted], *, most: int) -> Snapshot:
         """At most `most` + 1 rows for each of the wanted, all of one instant. Raises SourceError with the fix."""
-        tables = {each.table: self._desk.table(each.table) for each in wanted}
-        found = await read_snapshot(self._url, tables, wanted, most)
+        names = list(dict.fromkeys(each.table for each in wanted))
+        tables = await asyncio.to_thread(self._desk.fresh, names)
+        found = await read_snapshot(self._url, self.names.publication, tables, wanted, most)
         self._hurry = True
         if self._stream is not None:
             self._stream.ask()

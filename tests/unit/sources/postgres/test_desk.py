@@ -37,9 +37,9 @@ def test_it_prepares_and_knows_the_tables(desk: Desk) -> None:
     assert desk.connected
     assert desk.key_of("t") == ("id",)
     assert desk.key_of("u") is None
-    assert desk.table("t").name == "t"
+    assert desk.fresh(["t"])["t"].name == "t"
     with pytest.raises(SourceError, match="no table 'u'"):
-        desk.table("u")
+        desk.fresh(["u"])
 
 
 def test_the_first_slot_is_made_once(desk: Desk) -> None:

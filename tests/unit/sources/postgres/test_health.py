@@ -73,3 +73,16 @@ def test_log_that_is_kept_for_long_is_named_even_when_all_is_published() -> None
     health = judge(vitals, BOUNDS, 2.0, ())
     assert not health.ok
     assert "keeps 4990 bytes" in health.detail
+
+
+def test_streams_that_begin_and_end_again_and_again_are_no_sign_of_health() -> None:
+    vitals = following()
+    now = 10.0
+    for _ in range(20):
+        vitals.lost(now)
+        vitals.trouble = "the server cannot tell its own log"
+        now += 0.5
+        vitals.connected(now, 500)
+    health = judge(vitals, BOUNDS, now, ())
+    assert (health.ok, health.detail) == (False, "the server cannot tell its own log")
+    assert judge(vitals, BOUNDS, now + PATIENCE, ()).ok  # this one lasts
