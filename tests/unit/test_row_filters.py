@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tidings.errors import Refusal
 from tidings.filters import like_matcher
 from tidings.row_filters import (
+    LIKE_CHARACTERS,
     MAX_CONDITIONS,
     MAX_TEXT,
     MAX_VALUES,
