@@ -36,7 +36,7 @@ VALUES_AS_TEXT: Final = (
 """How the server writes values in a session: what `values` reads."""
 
 
-UNREADABLE: Final = "the database's address cannot be read; percent-encode special characters in user and password (%40 for an @)"
+UNREADABLE: Final = "the database's address cannot be read; percent-encode special characters (%40 for @)"
 """What is said of an address that libpq cannot take apart."""
 
 
