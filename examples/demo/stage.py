@@ -17,7 +17,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from examples.kanban.schema import open_database
+from examples.kanban.schema import open_database, writing
 from tidings.testing.faults import FaultProxy
 
 STATIC: Final = Path(__file__).parent / "static"
@@ -163,7 +163,7 @@ def edit_a_row(database: Path, turn: int) -> str:
     Through the board's own SQLite library: two of them in one process would undo each other's file locks.
     """
     edit = EDITS[turn % len(EDITS)]
-    with closing(open_database(database)) as connection, connection:
+    with closing(open_database(database)) as connection, writing(connection):
         row = connection.execute(
             "SELECT id, title, status_id, project_id FROM tasks ORDER BY project_id, updated_at, id LIMIT 1"
         ).fetchone()

@@ -10,7 +10,7 @@ from typing import Final
 
 import apsw
 
-from examples.kanban.schema import open_database
+from examples.kanban.schema import open_database, writing
 
 POOL_SIZE: Final = 4
 """SQLite has one writer; a few more connections let readers go on beside it."""
@@ -46,18 +46,9 @@ class ConnectionPool:
 
     @contextmanager
     def transaction(self) -> Iterator[apsw.Connection]:
-        """A write transaction: committed when the block ends well, rolled back when it raises.
-
-        IMMEDIATE takes the write lock first, so what the block reads still holds when it writes.
-        """
-        with self.borrow() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
+        """A connection in a write transaction of its own, as `writing` makes it."""
+        with self.borrow() as connection, writing(connection):
+            yield connection
 
     def close(self) -> None:
         """Close every connection; the caller makes sure that none is in use."""

@@ -1,7 +1,9 @@
-"""Tables of the kanban board and how a connection to them is opened. Holds no queries."""
+"""Tables of the kanban board, how a connection to them is opened and written through. Holds no queries."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -73,7 +75,24 @@ def open_database(path: Path) -> apsw.Connection:
     return connection
 
 
+@contextmanager
+def writing(connection: apsw.Connection) -> Iterator[None]:
+    """A write transaction: committed when the block ends well, rolled back when it raises.
+
+    IMMEDIATE takes the write lock first, so what the block reads still holds when it writes. A transaction that
+    reads before it has the lock fails at once, without waiting, when anybody commits in between (SQLITE_BUSY_SNAPSHOT).
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # on a full disk SQLite has rolled back by itself
+            connection.execute("ROLLBACK")
+        raise
+
+
 def create_tables(connection: apsw.Connection) -> None:
     """Make what is missing; safe to repeat."""
-    with connection:
+    with writing(connection):
         connection.execute(SCHEMA)

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import apsw
 
 from examples.kanban.ordering import keys_in_a_row
+from examples.kanban.schema import writing
 
 USERS: Final = ("Ada", "Grace", "Linus", "Margaret", "Alan")
 
@@ -93,7 +94,7 @@ HERMES: Final = Plan(
 
 def fill(connection: apsw.Connection) -> None:
     """Write both projects in one transaction, unless there is a project already."""
-    with connection:
+    with writing(connection):
         if connection.execute("SELECT 1 FROM projects LIMIT 1").fetchall():
             return
         for plan in (ATLAS, HERMES):

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from itertools import pairwise
 from pathlib import Path
 
+import apsw
 import httpx2
 import pytest
 
 from examples.demo import DemoPlan
-from examples.demo.stage import TITLES, Cable, edit_a_row
+from examples.demo.stage import TITLES, Cable, Card, Edit, edit_a_row, mark
+from examples.kanban.schema import open_database
 from examples.kanban.store import Store
 from tidings.testing.ports import free_port
 
@@ -109,6 +111,24 @@ def test_edits_in_a_row_are_told_in_different_words(tmp_path: Path) -> None:
     assert all(one != other for one, other in pairwise(told))
     for turn, words in enumerate(("renamed to “", "moved to “", "marked ")):
         assert all(words in one for one in told[turn::3])
+
+
+def test_an_edit_holds_the_write_lock_from_its_first_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A commit of somebody else between the look and the write would fail the edit at once."""
+    database = tmp_path / "kanban.db"
+    Store(database).close()
+
+    def meanwhile(connection: apsw.Connection, card: Card, turn: int) -> Edit:
+        with closing(open_database(database)) as other:
+            other.set_busy_timeout(0)
+            with pytest.raises(apsw.BusyError):
+                other.execute("UPDATE tasks SET label = 'late'")
+        return mark(connection, card, turn)
+
+    monkeypatch.setattr("examples.demo.stage.EDITS", (meanwhile,))
+    assert "was marked" in edit_a_row(database, 0)
 
 
 def test_when_all_titles_are_on_the_board_a_rename_still_changes_something(tmp_path: Path) -> None:

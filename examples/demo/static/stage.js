@@ -27,8 +27,9 @@ async function ask(path, method = "GET") {
 async function post(path) {
   try {
     return await ask(path, "POST");
-  } catch {
-    told.textContent = "The server did not answer. Is it still running?";
+  } catch (error) {
+    const unheard = error instanceof TypeError; // the fetch standard's word for a network that failed
+    told.textContent = unheard ? "The server did not answer. Is it still running?" : `${error.message} Try again.`;
     return undefined;
   }
 }
