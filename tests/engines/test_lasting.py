@@ -52,7 +52,8 @@ async def test_held_cursors_outlive_a_restart(kit: Kit) -> None:
 
 
 async def test_progress_outlives_a_restart(kit: Kit) -> None:
-    progress = Progress(source="db", generation="g", checkpoint=Checkpoint(2**63 - 1, 7))
+    marks = {"tasks": "16384 740", "sales.“orders”": ""}
+    progress = Progress(source="db", generation="g", checkpoint=Checkpoint(2**63 - 1, 7), marks=marks)
     async with opened(kit.make()) as before:
         await before.engine.broker.publish(APP, [], progress=progress)
     async with opened(kit.make()) as after:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from msgspec.structs import replace
 
 from tests.engines.harness import APP, NEWS, OTHER, SPORT, Bench, Heard, Kit, message, offset, opened
 from tidings.changes import Checkpoint, Progress
@@ -217,6 +218,23 @@ async def test_progress_alone_is_kept_and_told_to_nobody(bench: Bench) -> None:
     assert not (await broker.publish(APP, [], progress=progress(5))).repeated
     assert await broker.progress(APP, "db") == progress(5)
     assert (broker.head(APP), bench.heard.messages()) == (head, [])
+
+
+async def test_marks_stay_until_there_are_others_and_are_stored_though_the_progress_is_the_same(
+    bench: Bench,
+) -> None:
+    broker = bench.engine.broker
+    marked = replace(progress(5), marks={"tasks": "1"})
+    await broker.publish(APP, [message(NEWS)], progress=marked)
+    assert (await broker.publish(APP, [], progress=marked)).repeated
+    await broker.publish(APP, [], progress=progress(6))
+    assert await broker.progress(APP, "db") == replace(progress(6), marks={"tasks": "1"})
+    for others in ({"tasks": "2"}, {}):
+        again = replace(progress(6), marks=others)
+        assert not (await broker.publish(APP, [], progress=again)).repeated
+        assert await broker.progress(APP, "db") == again
+    assert (await broker.publish(APP, [message(NEWS)], progress=progress(6))).repeated
+    assert len(bench.heard.messages()) == 1
 
 
 async def test_sources_and_generations_do_not_cover_one_another(bench: Bench) -> None:

@@ -77,6 +77,50 @@ async def test_a_table_taken_out_while_nobody_looks_is_a_gap_at_the_next_start(p
     await told(pg, again, 3)
 
 
+async def test_a_table_taken_out_and_put_back_while_nobody_looks_is_a_gap_at_the_next_start(
+    pg: PostgresRig,
+) -> None:
+    pg.execute(TASKS + "; " + NOTES)
+    follower = await following(pg, "tasks", "notes")
+    await told(pg, follower, 1)
+    await follower.source.close()
+    alter(pg, "DROP TABLE tasks")
+    pg.execute("INSERT INTO tasks VALUES (2)")
+    alter(pg, "ADD TABLE tasks")
+    again = await pg.follow("tasks", "notes")
+    assert await again.gap() == BACK
+    await told(pg, again, 3)
+
+
+async def test_a_restart_of_ours_alone_is_no_gap(pg: PostgresRig) -> None:
+    pg.execute(TASKS)
+    follower = await following(pg)
+    await told(pg, follower, 1)
+    for number in (2, 3):
+        await follower.source.close()
+        follower = await pg.follow()
+        waiting = asyncio.create_task(follower.changes(1))  # fails on a gap
+        await until(lambda: follower.source.health().retained is not None)  # noqa: B023 - it has looked once
+        pg.execute(f"INSERT INTO tasks VALUES ({number})")
+        assert [change.row["id"] for change in await waiting] == [number]
+
+
+async def test_a_crash_between_publishing_anew_and_the_gap_in_the_log_does_not_lose_the_gap(
+    pg: PostgresRig,
+) -> None:
+    pg.execute(TASKS)
+    follower = await following(pg)
+    await told(pg, follower, 1)
+    alter(pg, "DROP TABLE tasks")
+    pg.execute("INSERT INTO tasks VALUES (2)")
+    while (await follower.next(acknowledge=False)).gap is None:
+        pass
+    await follower.source.close()
+    again = await pg.follow()
+    assert await again.gap() == BACK
+    await told(pg, again, 3)
+
+
 async def test_what_an_open_transaction_wrote_before_a_table_was_published_anew_is_a_second_gap(
     pg: PostgresRig,
 ) -> None:

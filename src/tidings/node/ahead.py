@@ -83,7 +83,12 @@ class Ahead:
 
     def _put(self, transaction: Transaction) -> None:
         source, checkpoint = self._source, transaction.checkpoint
-        progress = Progress(source=source.name, generation=source.generation, checkpoint=checkpoint)
+        progress = Progress(
+            source=source.name,
+            generation=source.generation,
+            checkpoint=checkpoint,
+            marks=transaction.marks,
+        )
         self._waiting.append(Read(transaction, source.key(checkpoint), progress))
         self._size += _weight(transaction)
         self._changed.set()

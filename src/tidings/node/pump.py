@@ -12,6 +12,8 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
+import msgspec
+
 from tidings.changes import Checkpoint, Gap, Progress
 from tidings.engines.base import Broker, Published
 from tidings.errors import EngineUnavailable, Refusal, SourceError
@@ -121,13 +123,13 @@ class Pump:
         while len(batch.messages) - begin > CHUNK:
             await self._publish(batch.messages[begin : begin + CHUNK], key=f"{last.key}/{begin}")
             begin += CHUNK
-        published = await self._publish(batch.messages[begin:], progress=last.progress)
+        published = await self._publish(batch.messages[begin:], progress=batch.progress)
         for end, checkpoint in batch.ends:
             if published is not None and begin < end <= begin + len(published.positions):
                 offset = published.positions[end - begin - 1].offset
                 self.landmarks.passed(last.progress.generation, checkpoint, offset)
-        if self._kept is None or not self._kept.covers(last.progress):
-            self._kept = last.progress
+        if self._kept is None or not self._kept.covers(batch.progress):
+            self._kept = batch.progress.upon(self._kept)
         await self.source.acknowledge(last.transaction.checkpoint)
         self.landmarks.reached(last.progress.generation, last.progress.checkpoint)
         self._count(batch)
@@ -179,6 +181,14 @@ class _Batch:
         self.reads: list[Read] = []
         self.messages: list[Message] = []
         self.ends: list[tuple[int, Checkpoint]] = []
+
+    @property
+    def progress(self) -> Progress:
+        """How far its source is with all of it, with the newest marks that were told."""
+        marks = next(
+            (each.progress.marks for each in reversed(self.reads) if each.progress.marks is not None), None
+        )
+        return msgspec.structs.replace(self.reads[-1].progress, marks=marks)
 
     def add(self, read: Read, routed: Routed) -> None:
         before = len(self.messages)

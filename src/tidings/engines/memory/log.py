@@ -101,9 +101,10 @@ class MemoryLog:
         if known is not None:
             return known[1].answer(digest(messages), self.epoch)
         if progress is not None:
-            if is_covered(progress, log.progress.get(progress.source)):
+            last = log.progress.get(progress.source)
+            if is_covered(progress, last):
                 return Published((), repeated=True)
-            log.progress[progress.source] = progress
+            log.progress[progress.source] = progress.upon(last)
         stored = self._append(app, log, messages, int(now * 1000))
         if key is not None:
             log.receipts[key] = now, Receipt(digest(messages), log.last - len(stored) + 1, len(stored))

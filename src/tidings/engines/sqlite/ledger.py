@@ -10,10 +10,11 @@ from collections.abc import Iterable
 import apsw
 import msgspec
 
-from tidings.changes import Checkpoint, Progress
+from tidings.changes import Progress
 from tidings.engines.base import OptionsOf
 from tidings.engines.pages import Gap
 from tidings.engines.retention import SLACK_SHARE, Mark, due, is_over
+from tidings.engines.sqlite.rows import READ_PROGRESS, to_progress
 from tidings.hub.channel import ChannelOptions
 from tidings.ids import AppId, ChannelName
 
@@ -109,13 +110,8 @@ class Ledger:
         gaps = self._connection.execute(
             "SELECT offset, pattern, reason FROM gaps WHERE app = ? ORDER BY offset", (found[0],)
         )
-        kept = self._connection.execute(
-            "SELECT source, generation, value, part FROM progress WHERE app = ?", (found[0],)
-        )
-        progress = {
-            row[0]: Progress(source=row[0], generation=row[1], checkpoint=Checkpoint(*row[2:]))
-            for row in kept
-        }
+        rows = self._connection.execute(f"{READ_PROGRESS} WHERE app = ?", (found[0],))
+        progress = {kept.source: kept for kept in map(to_progress, rows)}
         return AppRow(found[0], name, found[1], found[2], [Gap(*row) for row in gaps], progress)
 
     def _load_channel(self, app: AppRow, name: ChannelName, now: int) -> ChannelRow:

@@ -13,11 +13,11 @@ from typing import Any
 import apsw
 import msgspec
 
-from tidings.changes import Checkpoint, Progress
+from tidings.changes import Progress
 from tidings.engines.base import Held, Page
 from tidings.engines.pages import Gap, fill, reset_reason
 from tidings.engines.sqlite.faults import describe, free_bytes, is_common
-from tidings.engines.sqlite.rows import READ_COLUMNS, to_message
+from tidings.engines.sqlite.rows import READ_COLUMNS, READ_PROGRESS, to_message, to_progress
 from tidings.ids import AppId, ChannelName, ClientId
 from tidings.messages import Message, Position
 
@@ -36,10 +36,7 @@ _LATEST = (
 )
 _HELD = "SELECT epoch, connections, channels FROM held WHERE app = ? AND client = ? AND at > ?"
 
-_PROGRESS = (
-    "SELECT generation, value, part FROM progress"
-    " WHERE app = (SELECT id FROM apps WHERE name = ?) AND source = ?"
-)
+_PROGRESS = f"{READ_PROGRESS} WHERE app = (SELECT id FROM apps WHERE name = ?) AND source = ?"
 
 _decode_channels = msgspec.json.Decoder(dict[ChannelName, int]).decode
 _offset = attrgetter("position.offset")
@@ -165,6 +162,4 @@ def read_held(connection: apsw.Connection, app: AppId, client: ClientId, since: 
 def read_progress(connection: apsw.Connection, app: AppId, source: str) -> Progress | None:
     """How far a source was when it last wrote to this log."""
     row = connection.execute(_PROGRESS, (app, source)).get
-    if row is None:
-        return None
-    return Progress(source=source, generation=row[0], checkpoint=Checkpoint(row[1], row[2]))
+    return None if row is None else to_progress(row)

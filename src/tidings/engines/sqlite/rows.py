@@ -1,4 +1,4 @@
-"""A message as a row of the log, and back. Pure: it knows the columns' order and runs no SQL."""
+"""A message as a row of the log, and back; a source's progress. Pure: it knows the columns' order and runs no SQL."""
 
 from __future__ import annotations
 
@@ -6,14 +6,22 @@ from typing import Any, Final
 
 import msgspec
 
+from tidings.changes import Checkpoint, Marks, Progress
 from tidings.ids import ChannelName, UserId
 from tidings.messages import Entity, Kind, Message, Origin, Position
 
 COLUMNS: Final = "channel, offset, previous, number, size, at, name, event, time, extra, data"
 READ_COLUMNS: Final = "offset, previous, name, event, time, extra, data"
 
+READ_PROGRESS: Final = (
+    "SELECT source, generation, value, part, marks FROM progress LEFT JOIN marks USING (app, source)"
+)
+
 Row = tuple[int, int, int | None, int, int, int, str, str, int, bytes | None, bytes]
 ReadRow = tuple[int, int | None, str, str, int, bytes | None, bytes]
+
+
+ProgressRow = tuple[str, str, int, int, bytes | None]
 
 
 class Extra(msgspec.Struct, omit_defaults=True):
@@ -29,7 +37,15 @@ class Extra(msgspec.Struct, omit_defaults=True):
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Extra).decode
+_decode_marks = msgspec.json.Decoder(Marks).decode
 _NOTHING = Extra()
+
+
+def to_progress(row: ProgressRow) -> Progress:
+    """The progress that a row holds."""
+    source, generation, value, part, marks = row
+    kept = None if marks is None else _decode_marks(marks)
+    return Progress(source=source, generation=generation, checkpoint=Checkpoint(value, part), marks=kept)
 
 
 def extra_of(message: Message) -> bytes | None:

@@ -92,6 +92,15 @@ VERSIONS: Final = (
         PRIMARY KEY (app, source)
     ) WITHOUT ROWID;
     """,
+    """
+    -- Beside the progress, because they seldom change and that does with each publish.
+    CREATE TABLE marks (
+        app INTEGER NOT NULL,
+        source TEXT NOT NULL,
+        marks BLOB NOT NULL,        -- JSON: table to mark
+        PRIMARY KEY (app, source)
+    ) WITHOUT ROWID;
+    """,
 )
 """The text at index n brings a file from version n to n + 1. A text that was released never changes."""
 

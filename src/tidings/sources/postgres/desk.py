@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 import msgspec
 import psycopg
 
+from tidings.changes import Marks
 from tidings.errors import SourceError
 from tidings.nearest import no_such
 from tidings.sources.postgres import setup
@@ -44,13 +45,14 @@ CLOSE_SECONDS: Final = 5.0
 class Look(msgspec.Struct, frozen=True):
     """What the server says of our slot. written: end of its log. kept_from: what it keeps for us begins here; None
     without a slot. safe: bytes that may still be written before the slot is lost; None for no limit. returned: tables
-    that were not published for a while and are again."""
+    that were not published for a while and are again. marks: to be kept from now on; None while they are the same."""
 
     written: int
     kept_from: int | None
     safe: int | None
     status: str
     returned: tuple[str, ...] = ()
+    marks: Marks | None = None
 
 
 class Desk:
@@ -65,8 +67,8 @@ class Desk:
         self._connection: Connection | None = None
         self._closed = False
         self._tables: dict[str, Table] = {}
-        self._marks: dict[str, str] = {}
-        self._returned: list[str] = []
+        self._marks: Marks = {}  # of what is told; a table that is not in it is told as one that has returned
+        self._kept: Marks | None = None  # as they stand in the log
         self._unsettled: list[tuple[int, tuple[str, ...]]] = []
         self.absent: tuple[str, ...] = ()
         """Tables that are gone, or not published: their changes are not told."""
@@ -110,10 +112,44 @@ class Desk:
             self._prepare_present(connection)
             if drop:
                 setup.drop_slot(connection, self._names)
-            self._returned.clear()  # a new slot is a gap of all
+            self._marks = self._marks_now(
+                connection
+            )  # before the slot: what is done to them from here on is seen
             return setup.create_slot(connection, self._names)[0]
 
         return self._do(make)
+
+    def resume(self, marks: Marks | None) -> None:
+        """Compare with what the log has from now on. What has no mark there is told as one that has returned."""
+        with self._lock:
+            self._marks = dict(marks or {})
+            self._kept = marks
+            self._unsettled.clear()
+
+    def anew(self) -> Marks:
+        """Begin with the tables as they were found before the slot was made. Returns their marks, to be kept with a gap
+        of all."""
+        with self._lock:
+            self._kept = dict(self._marks)
+            self._unsettled.clear()
+            return self._kept
+
+    def again(self, marks: Marks | None) -> Marks:
+        """Begin with the tables as they are now. Returns their marks, to be kept with a gap of all: those that the log
+        knew differently are told a second time when the transactions that are open now have ended."""
+
+        def begin(connection: Connection) -> Marks:
+            self._prepare_present(connection)
+            self._kept = None
+            self._unsettled.clear()
+            self._marks = self._marks_now(connection)
+            known = marks or {}
+            self._settle(
+                connection, tuple(name for name, mark in self._marks.items() if known.get(name) != mark)
+            )
+            return self._to_keep() or {}
+
+        return self._do(begin)
 
     def learn_types(self, oids: Iterable[int]) -> None:
         """Look types up. One that was dropped meanwhile stays unknown: its values are told as text."""
@@ -146,10 +182,11 @@ class Desk:
     def _prepare(self, connection: Connection) -> Mapping[str, Sequence[str]]:
         check_server(connection)
         self._tables = read_tables(connection, with_outbox(connection, self._wanted))
-        lost = setup.unpublished(connection, self._names, self._tables)
+        before = self._marks_now(connection)
         setup.ensure_publication(connection, self._names, self._tables)
+        self._marks = self._marks_now(connection)
         if setup.read_slot(connection, self._names) is not None:
-            self._returned += lost
+            self._marks = {name: mark for name, mark in self._marks.items() if before.get(name) == mark}
         self.absent = ()
         return columns_of(self._tables)
 
@@ -167,25 +204,15 @@ class Desk:
         self._tables |= found
 
     def _look(self, connection: Connection) -> Look:
-        lost = setup.unpublished(connection, self._names, self._tables)
-        returned, self._returned = self._returned, []
-        for name in lost:
-            try:
-                found = read_tables(connection, [name])
-                setup.ensure_publication(connection, self._names, {**self._published(lost), **found})
-            except SourceError:
-                continue
-            self._tables.update(found)
-            returned.append(name)
-        self.absent = tuple(name for name in lost if name not in returned)
-        marks = setup.read_marks(connection, self._names)
-        renewed = [name for name in self._tables if self._marks.get(name, marks.get(name)) != marks.get(name)]
-        if renewed:
+        self._publish_missing(connection)
+        marks = self._marks_now(connection)
+        returned = tuple(name for name, mark in marks.items() if self._marks.get(name) != mark)
+        if returned:  # it may be that only some kinds of change are published
             there = {name: table for name, table in self._tables.items() if name not in self.absent}
             setup.ensure_publication(connection, self._names, there)
-            marks = setup.read_marks(connection, self._names)
+            marks = self._marks_now(connection)
         self._marks = marks
-        returned += [name for name in renewed if name in marks]
+        told = self._settle(connection, returned)
         row = connection.execute(_LOOK, [self._names.slot] * 3).fetchone()
         assert row is not None, "the query returns a row"
         written, kept, safe, status = row
@@ -194,8 +221,38 @@ class Desk:
             None if kept is None else int(kept),
             None if safe is None else int(safe),
             status or "",
-            self._settle(connection, tuple(dict.fromkeys(returned))),
+            told,
+            self._to_keep(),
         )
+
+    def _publish_missing(self, connection: Connection) -> None:
+        """Have the tables published that are not any more, but those that are gone."""
+        lost = setup.unpublished(connection, self._names, self._tables)
+        absent = []
+        for name in lost:
+            try:
+                found = read_tables(connection, [name])
+                there = {name: table for name, table in self._tables.items() if name not in lost}
+                setup.ensure_publication(connection, self._names, {**there, **found})
+                self._tables.update(found)
+            except SourceError:
+                absent.append(name)
+        self.absent = tuple(absent)
+
+    def _marks_now(self, connection: Connection) -> Marks:
+        """The marks of the captured tables, in their order."""
+        found = setup.read_marks(connection, self._names)
+        return {name: found[name] for name in self._tables if name in found}
+
+    def _to_keep(self) -> Marks | None:
+        """The marks, if they are not those in the log. A table that is still to be told of a second time has none, so
+        that a crash before that cannot keep it from being told."""
+        waiting = {name for _, names in self._unsettled for name in names}
+        settled = {name: mark for name, mark in self._marks.items() if name not in waiting}
+        if settled == self._kept:
+            return None
+        self._kept = settled
+        return settled
 
     def _settle(self, connection: Connection, returned: tuple[str, ...]) -> tuple[str, ...]:
         """What was published anew is told now, and again when the transactions that were open then have ended: what
@@ -208,9 +265,6 @@ class Desk:
         if returned and ended < begun:
             self._unsettled.append((begun, returned))
         return tuple(dict.fromkeys(name for names in (returned, *settled) for name in names))
-
-    def _published(self, lost: Sequence[str]) -> dict[str, Table]:
-        return {name: table for name, table in self._tables.items() if name not in lost}
 
     def _do(self, work: Callable[[Connection], T]) -> T:
         """Run something on the connection, made anew when it has gone. Raises SourceError."""

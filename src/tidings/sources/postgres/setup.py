@@ -41,13 +41,16 @@ FROM pg_publication WHERE pubname = %s
 """
 _PUBLISHED: Final = "SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = %s"
 _MARKS: Final = """
-SELECT t.schemaname, t.tablename, concat_ws(' ', p.oid, p.xmin, r.oid, c.oid)
+SELECT t.schemaname, t.tablename, concat_ws(' ', p.oid, p.xmin, r.oid, {schema}, c.oid)
 FROM pg_publication p JOIN pg_publication_tables t ON t.pubname = p.pubname
 JOIN pg_namespace n ON n.nspname = t.schemaname
 JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.tablename
 LEFT JOIN pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = c.oid
 WHERE p.pubname = %s
 """
+_SCHEMA_MARK: Final = (
+    "(SELECT s.oid FROM pg_publication_namespace s WHERE s.pnpubid = p.oid AND s.pnnspid = c.relnamespace)"
+)
 _OLDEST: Final = """
 SELECT pid, usename, coalesce(application_name, '') FROM pg_stat_activity
 WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() ORDER BY xact_start LIMIT 1
@@ -130,7 +133,8 @@ def unpublished(connection: Connection, names: Names, tables: Mapping[str, Table
 
 def read_marks(connection: Connection, names: Names) -> dict[str, str]:
     """What tells the publishing of a table from another one of it later: it was taken out in between, or made anew."""
-    rows = connection.execute(_MARKS, [names.publication])
+    schema = _SCHEMA_MARK if connection.info.server_version >= 150_000 else "NULL"
+    rows = connection.execute(_MARKS.format(schema=schema), [names.publication])
     return {table_name(schema, table): mark for schema, table, mark in rows}
 
 

@@ -16,11 +16,11 @@ from typing import Final
 import msgspec
 import structlog
 
-from tidings.changes import Checkpoint, Gap, Transaction
+from tidings.changes import Checkpoint, Gap, Marks, Progress, Transaction
 from tidings.errors import SourceError, TidingsError
 from tidings.sources.base import ProgressOf, Snapshot, SourceHealth, Wanted, no_progress
 from tidings.sources.postgres.assembler import Assembler
-from tidings.sources.postgres.continuity import begin, start_position
+from tidings.sources.postgres.continuity import Beginning, begin, start_position
 from tidings.sources.postgres.desk import Desk
 from tidings.sources.postgres.health import Bounds, Vitals, judge
 from tidings.sources.postgres.pgoutput.frames import Keepalive, XLogData
@@ -99,7 +99,7 @@ class PostgresSource:
         self._progress: ProgressOf = no_progress
         self._stream: Stream | None = None
         self._vitals = Vitals(since=clock())
-        self._gaps: list[Gap] = []
+        self._news: list[tuple[Gap | None, Marks | None]] = []  # what a look has found, to be told
         self._hurry = False
         self._given: Checkpoint | None = None
         self._settled = asyncio.Event()  # all that was given is in the log
@@ -236,12 +236,13 @@ class PostgresSource:
             await stream.start(self.names, start_position(plan.after), streaming=self._streaming)
             if await self._progress() != progress:  # the slot is ours only from here on
                 raise SourceError("another process has read on in the meantime; beginning anew")
+            marks = await self._remember(plan, progress)
             self.generation = plan.generation
             self._stream = stream
             self._vitals.connected(self._clock(), after.value + 1)
             log.info("source_follows", source=self.name, generation=self.generation, goes_on=plan.gap is None)
             if plan.gap is not None:
-                yield Transaction(checkpoint=after, gap=plan.gap)
+                yield Transaction(checkpoint=after, gap=plan.gap, marks=marks)
             spool = Spool(self._spool_bytes)
             assembler = Assembler(stream.version, self._types, self._desk.key_of, after, spool=spool)
             watch = asyncio.create_task(self._watch(stream))
@@ -257,6 +258,17 @@ class PostgresSource:
                 assembler.close()
             await stream.close()
 
+    async def _remember(self, plan: Beginning, progress: Progress | None) -> Marks | None:
+        """Have the desk compare the publication with what the log knows of it. Returns what goes with a gap."""
+        self._news.clear()
+        known = None if progress is None else progress.marks
+        if plan.gap is None:
+            await asyncio.to_thread(self._desk.resume, known)
+            return None
+        if plan.create or plan.gap.first:
+            return await asyncio.to_thread(self._desk.anew)
+        return await asyncio.to_thread(self._desk.again, known)
+
     async def _read(
         self, stream: Stream, assembler: Assembler, after: Checkpoint
     ) -> AsyncGenerator[Transaction, None]:
@@ -264,8 +276,9 @@ class PostgresSource:
         asked: float | None = None
         turn = _Turn(self._clock)
         while not self._closed:
-            if self._gaps and assembler.idle:
-                yield Transaction(checkpoint=idle.told, gap=self._gaps.pop(0))
+            if self._news and assembler.idle:
+                gap, marks = self._news.pop(0)
+                yield Transaction(checkpoint=idle.told, gap=gap, marks=marks)
             frame = stream.next()
             now = self._clock()
             if isinstance(frame, XLogData):
@@ -316,8 +329,9 @@ class PostgresSource:
             try:
                 found = await asyncio.to_thread(self._desk.look)
                 self._vitals.note(found)
-                if found.returned:
-                    self._gaps.append(Gap("the table was not published for a while", found.returned))
+                if found.returned or found.marks is not None:
+                    why = "the table was not published for a while"
+                    self._news.append((Gap(why, found.returned) if found.returned else None, found.marks))
                     stream.wake()
             except TidingsError as error:
                 log.info("source_not_seen", source=self.name, detail=str(error))

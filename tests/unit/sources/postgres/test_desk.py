@@ -83,6 +83,7 @@ def test_a_table_that_was_not_published_is_published_again_and_told_once(
     desk: Desk, database: Database
 ) -> None:
     desk.prepare()
+    desk.anew()
     assert desk.look().returned == ()
     alter(database, "DROP TABLE t")
     assert desk.look().returned == ("t",)
@@ -112,8 +113,109 @@ def test_what_a_start_had_to_publish_while_a_slot_was_there_is_told(desk: Desk, 
     alter(database, "DROP TABLE t")
     again = Desk(database.url, Names.of(database.name), ("t",), Types())
     again.prepare()
+    assert again.anew() == {}
     assert again.look().returned == ("t",)
     again.close()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ("DROP TABLE t", "ADD TABLE t"),
+        ("SET (publish = 'insert')", "SET (publish = 'insert, update, delete, truncate')"),
+        ("SET TABLE t WHERE (id > 5)", "SET TABLE t"),
+        ("SET TABLE t (id)", "SET TABLE t"),
+    ],
+)
+def test_what_was_done_to_the_publication_and_undone_while_nobody_looked_is_told(
+    desk: Desk, database: Database, changes: tuple[str, ...]
+) -> None:
+    desk.prepare()
+    desk.first_slot()
+    kept = desk.anew()
+    assert kept.keys() == {"t"}
+    again = Desk(database.url, Names.of(database.name), ("t",), Types())
+    again.prepare()
+    again.resume(kept)
+    found = again.look()
+    assert (found.returned, found.marks) == ((), None)
+    for change in changes:
+        alter(database, change)
+    again.resume(kept)
+    found = again.look()
+    assert found.returned == ("t",)
+    assert found.marks not in (None, kept)
+    again.close()
+
+
+def test_a_schema_that_was_not_published_for_a_while_is_told(desk: Desk, database: Database) -> None:
+    database.run(f"CREATE PUBLICATION {Names.of(database.name).publication} FOR TABLES IN SCHEMA public")
+    desk.prepare()
+    desk.anew()
+    assert desk.look().returned == ()
+    alter(database, "DROP TABLES IN SCHEMA public")
+    alter(database, "ADD TABLES IN SCHEMA public")
+    assert desk.look().returned == ("t",)
+
+
+def test_a_log_without_marks_has_all_told(desk: Desk) -> None:
+    desk.prepare()
+    desk.first_slot()
+    desk.resume(None)
+    found = desk.look()
+    assert found.returned == ("t",)
+    assert found.marks is not None
+    assert found.marks.keys() == {"t"}
+    assert desk.look().marks is None
+
+
+def test_a_table_that_is_to_be_told_a_second_time_has_no_mark_until_then(
+    desk: Desk, database: Database
+) -> None:
+    """Crash: between the two, a restart must find it as it was before the first."""
+    desk.prepare()
+    desk.anew()
+    with database.connect(autocommit=False) as writer:
+        alter(database, "DROP TABLE t")
+        writer.execute("INSERT INTO t VALUES (1)")
+        found = desk.look()
+        assert (found.returned, found.marks) == (("t",), {})
+        writer.commit()
+    found = desk.look()
+    assert found.returned == ("t",)
+    assert found.marks is not None
+    assert found.marks.keys() == {"t"}
+
+
+def test_a_gap_of_all_leaves_a_second_one_for_what_was_published_anew(desk: Desk, database: Database) -> None:
+    desk.prepare()
+    desk.first_slot()
+    kept = desk.anew()
+    with database.connect(autocommit=False) as writer:
+        writer.execute("INSERT INTO t VALUES (1)")
+        assert desk.again(kept) == kept
+        assert desk.look().returned == ()
+        alter(database, "DROP TABLE t")
+        assert desk.again(kept) == {}
+        assert desk.look().returned == ()
+        writer.commit()
+    found = desk.look()
+    assert found.returned == ("t",)
+    assert found.marks not in (None, {}, kept)
+
+
+def test_a_table_that_is_not_captured_any_more_loses_its_mark(desk: Desk, database: Database) -> None:
+    """So that what is missed until it is captured again is told then."""
+    database.run("CREATE TABLE u (id int PRIMARY KEY)")
+    both = Desk(database.url, Names.of(database.name), ("t", "u"), Types())
+    both.prepare()
+    kept = both.anew()
+    assert kept.keys() == {"t", "u"}
+    both.close()
+    desk.prepare()
+    desk.resume(kept)
+    found = desk.look()
+    assert (found.returned, found.marks) == ((), {"t": kept["t"]})
 
 
 def test_a_table_that_is_gone_is_absent_until_it_is_back(desk: Desk, database: Database) -> None:

@@ -32,6 +32,13 @@ async def take(stream: AsyncIterator[Transaction]) -> Transaction:
     return await asyncio.wait_for(anext(stream), PATIENCE)
 
 
+def progress_of(source: PostgresSource, told: Transaction) -> Progress:
+    """What the log has after this transaction."""
+    return Progress(
+        source=source.name, generation=source.generation, checkpoint=told.checkpoint, marks=told.marks
+    )
+
+
 def test_it_is_what_the_ports_ask_for() -> None:
     one: ChangeSource = PostgresSource("postgresql://", ["t"])
     assert isinstance(one, SnapshotSource)
@@ -93,14 +100,14 @@ async def test_another_process_that_read_on_meanwhile_is_seen_before_anything_is
     await made.open(progress)
     stream = made.transactions()
     gap = await take(stream)
-    told.append(Progress(source=made.name, generation=made.generation, checkpoint=gap.checkpoint))
+    told.append(progress_of(made, gap))
     await stream.aclose()
     newest_postgres.run("INSERT INTO t VALUES (1)")
     asked = 0
     stale = told[-1]
     stream = made.transactions()
     first = await take(stream)
-    told.append(Progress(source=made.name, generation=made.generation, checkpoint=first.checkpoint))
+    told.append(progress_of(made, first).upon(told[-1]))
     await stream.aclose()
 
     async def late() -> Progress | None:
@@ -192,7 +199,7 @@ async def test_a_place_that_cannot_be_read_is_tried_without_streaming_and_then_p
     await made.open()
     stream = made.transactions()
     first = await take(stream)
-    known = Progress(source=made.name, generation=made.generation, checkpoint=first.checkpoint)
+    known = progress_of(made, first)
     await stream.aclose()
 
     async def progress() -> Progress:
