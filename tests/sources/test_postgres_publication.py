@@ -16,7 +16,7 @@ from tidings.sources.postgres import PostgresSource, source
 
 TASKS = "CREATE TABLE tasks (id int PRIMARY KEY, title text)"
 NOTES = "CREATE TABLE notes (id int PRIMARY KEY)"
-BACK = Gap("the table was not published for a while", ("tasks",))
+BACK = Gap("not all of its changes were published", ("tasks",))
 
 
 @pytest.fixture(autouse=True)
@@ -185,6 +185,42 @@ async def test_a_table_swapped_for_another_in_one_transaction_is_a_gap(pg: Postg
     )
     assert await waiting == BACK
     await told(pg, follower, 1)
+
+
+PARTS = (
+    "CREATE TABLE tasks (id int PRIMARY KEY, title text) PARTITION BY RANGE (id);"
+    "CREATE TABLE tasks_1 PARTITION OF tasks FOR VALUES FROM (0) TO (10)"
+)
+
+
+async def test_a_new_partition_is_no_gap_and_its_rows_are_told(pg: PostgresRig) -> None:
+    pg.execute(PARTS)
+    follower = await following(pg)
+    pg.execute("CREATE TABLE tasks_2 PARTITION OF tasks FOR VALUES FROM (10) TO (20)")
+    waiting = asyncio.create_task(follower.changes(1))  # fails on a gap
+    await until(lambda: follower.source.health().retained is not None)  # it has looked once
+    pg.execute("INSERT INTO tasks VALUES (11)")
+    assert [change.row["id"] for change in await waiting] == [11]
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        "TRUNCATE tasks_1",
+        "DROP TABLE tasks_1",
+        "ALTER TABLE tasks DETACH PARTITION tasks_1",
+        "CREATE TABLE more (LIKE tasks); ALTER TABLE tasks ATTACH PARTITION more FOR VALUES FROM (10) TO (20)",
+    ],
+)
+async def test_what_is_done_to_a_partition_and_not_told_is_a_gap(pg: PostgresRig, statements: str) -> None:
+    pg.execute(PARTS)
+    follower = await following(pg)
+    pg.execute("INSERT INTO tasks VALUES (1)")
+    assert len(await follower.changes(1)) == 1
+    waiting = asyncio.create_task(follower.gap())
+    await until(lambda: follower.source.health().retained is not None)  # it has looked once
+    pg.execute(statements)
+    assert await waiting == BACK
 
 
 async def test_a_table_that_is_gone_does_not_hold_up_a_new_slot(pg: PostgresRig) -> None:

@@ -18,7 +18,7 @@ from tidings.nearest import no_such
 from tidings.sources.postgres import setup
 from tidings.sources.postgres.catalog import Table, check_server, columns_of, read_tables, with_outbox
 from tidings.sources.postgres.connections import Connection, connect, first_line
-from tidings.sources.postgres.continuity import Slot
+from tidings.sources.postgres.continuity import Slot, is_continued
 from tidings.sources.postgres.setup import Names
 from tidings.sources.postgres.values.types import CATALOG_SQL, TypeInfo, Types
 
@@ -45,7 +45,8 @@ CLOSE_SECONDS: Final = 5.0
 class Look(msgspec.Struct, frozen=True):
     """What the server says of our slot. written: end of its log. kept_from: what it keeps for us begins here; None
     without a slot. safe: bytes that may still be written before the slot is lost; None for no limit. returned: tables
-    that were not published for a while and are again. marks: to be kept from now on; None while they are the same."""
+    that were not published whole for a while and are again. marks: to be kept from now on; None while they are what
+    they were."""
 
     written: int
     kept_from: int | None
@@ -145,7 +146,8 @@ class Desk:
             self._marks = self._marks_now(connection)
             known = marks or {}
             self._settle(
-                connection, tuple(name for name, mark in self._marks.items() if known.get(name) != mark)
+                connection,
+                tuple(name for name, mark in self._marks.items() if not is_continued(known.get(name), mark)),
             )
             return self._to_keep() or {}
 
@@ -186,7 +188,9 @@ class Desk:
         setup.ensure_publication(connection, self._names, self._tables)
         self._marks = self._marks_now(connection)
         if setup.read_slot(connection, self._names) is not None:
-            self._marks = {name: mark for name, mark in self._marks.items() if before.get(name) == mark}
+            self._marks = {
+                name: mark for name, mark in self._marks.items() if is_continued(before.get(name), mark)
+            }
         self.absent = ()
         return columns_of(self._tables)
 
@@ -206,7 +210,9 @@ class Desk:
     def _look(self, connection: Connection) -> Look:
         self._publish_missing(connection)
         marks = self._marks_now(connection)
-        returned = tuple(name for name, mark in marks.items() if self._marks.get(name) != mark)
+        returned = tuple(
+            name for name, mark in marks.items() if not is_continued(self._marks.get(name), mark)
+        )
         if returned:  # it may be that only some kinds of change are published
             there = {name: table for name, table in self._tables.items() if name not in self.absent}
             setup.ensure_publication(connection, self._names, there)

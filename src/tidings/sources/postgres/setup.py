@@ -40,8 +40,22 @@ SELECT puballtables, pubinsert AND pubupdate AND pubdelete AND pubtruncate, pubv
 FROM pg_publication WHERE pubname = %s
 """
 _PUBLISHED: Final = "SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = %s"
+# Of each leaf of a partitioned table: its file, and when it and what is above it became partitions (`links`). It was
+# born as one (`+`) if its columns stand as they were made, since attaching changes them, and if its file is its first.
 _MARKS: Final = """
-SELECT t.schemaname, t.tablename, concat_ws(' ', p.oid, p.xmin, r.oid, {schema}, c.oid)
+SELECT t.schemaname, t.tablename, concat_ws('.', p.oid, p.xmin, r.oid, {schema}, c.oid), (
+  SELECT string_agg(
+      concat(CASE WHEN made AND l.relfilenode = l.oid THEN '+' END, l.oid, '/', l.relfilenode, '/', links),
+      ' ' ORDER BY l.oid)
+    FROM pg_partition_tree(c.oid) b JOIN pg_class l ON l.oid = b.relid CROSS JOIN LATERAL (
+      SELECT bool_and(coalesce(a.xmin = s.xmin AND a.cmin = s.cmin, false)) AS made,
+        string_agg(i.xmin::text, '.' ORDER BY up) AS links
+      FROM pg_partition_ancestors(l.oid) WITH ORDINALITY x(relid, up)
+      JOIN pg_inherits i ON i.inhrelid = x.relid
+      LEFT JOIN pg_attribute a ON a.attrelid = x.relid AND a.attnum = 1
+      LEFT JOIN pg_attribute s ON s.attrelid = x.relid AND s.attnum = -1
+      WHERE x.up <= b.level) path
+    WHERE b.isleaf AND b.relid <> c.oid)
 FROM pg_publication p JOIN pg_publication_tables t ON t.pubname = p.pubname
 JOIN pg_namespace n ON n.nspname = t.schemaname
 JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.tablename
@@ -132,10 +146,16 @@ def unpublished(connection: Connection, names: Names, tables: Mapping[str, Table
 
 
 def read_marks(connection: Connection, names: Names) -> dict[str, str]:
-    """What tells the publishing of a table from another one of it later: it was taken out in between, or made anew."""
+    """What tells whether all of a table was published between two looks, as `continuity.is_continued` compares it.
+
+    It was not when it was taken out in between, or made anew. Of a partitioned table each leaf is named with its file:
+    `+` before it where it had no row when it became part of the table.
+    """
     schema = _SCHEMA_MARK if connection.info.server_version >= 150_000 else "NULL"
     rows = connection.execute(_MARKS.format(schema=schema), [names.publication])
-    return {table_name(schema, table): mark for schema, table, mark in rows}
+    return {
+        table_name(schema, table): f"{mark} {leaves or ''}".strip() for schema, table, mark, leaves in rows
+    }
 
 
 def _creation(connection: Connection, names: Names, tables: Mapping[str, Table]) -> Task:

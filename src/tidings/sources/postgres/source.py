@@ -330,7 +330,7 @@ class PostgresSource:
                 found = await asyncio.to_thread(self._desk.look)
                 self._vitals.note(found)
                 if found.returned or found.marks is not None:
-                    why = "the table was not published for a while"
+                    why = "not all of its changes were published"
                     self._news.append((Gap(why, found.returned) if found.returned else None, found.marks))
                     stream.wake()
             except TidingsError as error:
