@@ -36,6 +36,8 @@ MAX_USER: Final = 128
 MAX_PATTERNS: Final = 100
 """Channel patterns in one token: each is tried at every subscription."""
 
+_OPTIONS: Final[Any] = {"require": ["exp"], "verify_exp": False, "verify_nbf": False, "verify_iat": False}
+"""The times are compared with the node's clock, not with that of the library."""
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +82,7 @@ class Authorizer:
         self._hooks.append((template_pattern(pattern), hook))
 
     def identify(self, app: App, token: str, now: float) -> Identity:
-        """Read a token: HS256 by the app's `jwt_secret`, `exp` required.
+        """Read a token: HS256 by the app's `jwt_secret`, `exp` required. now: seconds since the Unix epoch.
 
         Claims: `sub` (user), `channels` and `publish` (lists of patterns), `info` (any JSON, shown to members).
         Raises Refusal `bad_token`.
@@ -90,9 +92,8 @@ class Authorizer:
         if len(token) > MAX_TOKEN:
             raise Refusal("bad_token", field="token", detail="the token is too long", limit=MAX_TOKEN)
         try:
-            claims = jwt.decode(
-                token, app.jwt_secret, algorithms=["HS256"], leeway=LEEWAY, options={"require": ["exp"]}
-            )
+            claims = jwt.decode(token, app.jwt_secret, algorithms=["HS256"], options=_OPTIONS)
+            _check_times(claims, now)
             return _identity(claims, app.limits)
         except (jwt.PyJWTError, ValueError, OverflowError, TypeError, RecursionError) as error:
             # The rest is what a signed token may still hold: lone surrogates, a time beyond all clocks, deep nesting.
@@ -175,6 +176,18 @@ def _identity(claims: Mapping[str, Any], limits: Limits) -> Identity:
         info=info,
         expires=float(claims["exp"]),
     )
+
+
+def _check_times(claims: Mapping[str, Any], now: float) -> None:
+    """By the node's clock, which keeps watch over the session afterwards (RFC 7519, 4.1.4 to 4.1.6).
+
+    Raises ValueError, TypeError, OverflowError.
+    """
+    if int(claims["exp"]) <= now - LEEWAY:
+        raise ValueError("the token has expired")
+    for name in ("nbf", "iat"):
+        if name in claims and int(claims[name]) > now + LEEWAY:
+            raise ValueError(f"the token is not valid yet ({name})")
 
 
 def _patterns(claims: Mapping[str, Any], name: str) -> tuple[str, ...]:

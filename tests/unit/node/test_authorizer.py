@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 from typing import Any
 
 import jwt
@@ -17,7 +16,7 @@ from tidings.ids import ChannelName, SessionId, UserId
 from tidings.node.apps import App
 from tidings.node.authorizer import MAX_TOKEN, Authorizer, Identity, Visitor
 
-NOW = time.time()
+NOW = 1_700_000_000.0
 SESSION = SessionId("1.2")
 
 
@@ -57,6 +56,11 @@ def test_a_good_token_says_who_and_what(app: App) -> None:
         jwt.encode(claims(), SECRET + "x", algorithm="HS256"),
         jwt.encode(claims(), SECRET * 2, algorithm="HS512"),
         jwt.encode(claims(exp=NOW - 60), SECRET, algorithm="HS256"),
+        jwt.encode(claims(exp=NOW - 3), SECRET, algorithm="HS256"),
+        jwt.encode(claims(exp=float("nan")), SECRET, algorithm="HS256"),
+        jwt.encode(claims(exp="soon"), SECRET, algorithm="HS256"),
+        jwt.encode(claims(iat=NOW + 600), SECRET, algorithm="HS256"),
+        jwt.encode(claims(nbf=[]), SECRET, algorithm="HS256"),
         jwt.encode({"sub": "ada"}, SECRET, algorithm="HS256"),
         jwt.encode(claims(nbf=NOW + 600), SECRET, algorithm="HS256"),
         jwt.encode(claims(channels="private-*"), SECRET, algorithm="HS256"),
