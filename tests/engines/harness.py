@@ -16,7 +16,7 @@ APP = AppId("app")
 OTHER = AppId("other")
 NEWS = ChannelName("news")
 SPORT = ChannelName("sport")
-PATIENCE = 20.0
+PATIENCE = 30.0
 """Seconds after which a condition is given up. Only a broken engine waits so long."""
 
 

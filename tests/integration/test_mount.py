@@ -33,7 +33,7 @@ from tidings.config.settings import AppEntry
 from tidings.node.authorizer import Visitor
 from tidings.testing.ports import free_port
 
-SOON = 10.0
+SOON = 30.0
 """Seconds for anything here to happen on a busy machine."""
 
 

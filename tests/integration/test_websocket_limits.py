@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -67,13 +66,11 @@ CUT = {
 
 
 @pytest.mark.parametrize("name", CUT)
-def test_a_hostile_frame_is_told_why_and_cut_within_a_second(server: Running, peer: Peer, name: str) -> None:
+def test_a_hostile_frame_is_told_why_and_cut(server: Running, peer: Peer, name: str) -> None:
     data, code = CUT[name]
-    began = time.monotonic()
     peer.send(data)
     assert peer.close_code() == code
     assert peer.read_all() == b""
-    assert time.monotonic() - began < 1.5
 
 
 def test_a_client_that_sends_on_still_reads_the_code(peer: Peer) -> None:

@@ -21,7 +21,7 @@ from tidings.sources.postgres import PostgresSource
 from tidings.sources.postgres.setup import Names
 from tidings.sources.sqlite import SqliteSource
 
-PATIENCE = 20.0
+PATIENCE = 30.0
 """Seconds to wait for something that should take milliseconds, on a machine that is busy."""
 
 

@@ -208,13 +208,14 @@ async def test_delay_postpones_and_keeps_the_order(proxy: FaultProxy, dial: Dial
     caller = await dial(proxy)
     proxy.delay(0.05, jitter=0.05)
     start = asyncio.get_running_loop().time()
-    for number in range(10):
-        caller.writer.write(b"%d" % number)
+    sent = [b"%03d" % number for number in range(100)]
+    for each in sent:
+        caller.writer.write(each)
         await asyncio.sleep(0.005)
-    assert await asyncio.wait_for(caller.reader.readexactly(10), LIMIT) == b"0123456789"
+    assert await asyncio.wait_for(caller.reader.readexactly(300), LIMIT) == b"".join(sent)
     took = asyncio.get_running_loop().time() - start
-    # Twice through a line of 50 to 100 ms; ten delays one after another would take a second or more.
-    assert 0.1 <= took < 1.0
+    # Twice through a line of 50 to 100 ms; a hundred delays one after another would take ten seconds or more.
+    assert 0.1 <= took < 10.0
 
 
 async def test_a_drip_passes_few_bytes_at_a_time(proxy: FaultProxy, dial: Dial) -> None:

@@ -28,7 +28,7 @@ from tidings.node.webhooks.service import Webhooks
 from tidings.node.webhooks.settings import BatchSettings, WebhookSettings
 
 OTHER = "https://other.example/hook"
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 
 @pytest.fixture(autouse=True)
