@@ -11,8 +11,9 @@ Row = dict[str, Any]
 """Column name to a JSON-like value (None, bool, int, float, Decimal, str, list, dict). A column that is not in it was
 not told: it is unknown, never null."""
 
-Marks = dict[str, str]
-"""Table name to whatever a source compares; equal or not is all that matters."""
+Seals = dict[str, str]
+"""Table name to a text that only the source reads. The log compares for equality, to know whether there is something to
+store."""
 
 USUAL_SCHEMAS: Final = frozenset({"main", "public"})
 """Schemas that are not written before a table's name: SQLite's only one, and Postgres' default."""
@@ -93,25 +94,25 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """How far a source's changes are in an app's log; kept in the log, in one step with the messages.
 
     generation: one unbroken life of the source's numbering; checkpoints of two generations cannot be compared.
-    marks: by table, what must be as it was for its changes to be complete when the source goes on. Opaque to all but
-        the source. None leaves those that are kept; a source that needs none has none.
+    seals: by table, what must be unbroken for its changes to be complete when the source goes on. None keeps those that
+        are stored; a source that needs none always gives None.
     """
 
     source: str
     generation: str
     checkpoint: Checkpoint
-    marks: Marks | None = None
+    seals: Seals | None = None
 
     def covers(self, other: Progress) -> bool:
         """True when what `other` tells of is in the log already."""
-        known = other.marks is None or other.marks == self.marks
+        known = other.seals is None or other.seals == self.seals
         return known and self.generation == other.generation and other.checkpoint <= self.checkpoint
 
     def upon(self, last: Progress | None) -> Progress:
         """What is to be kept when this comes after `last`."""
-        if self.marks is not None or last is None:
+        if self.seals is not None or last is None:
             return self
-        return msgspec.structs.replace(self, marks=last.marks)
+        return msgspec.structs.replace(self, seals=last.seals)
 
 
 class Gap(msgspec.Struct, frozen=True):
@@ -133,7 +134,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     gap: set when changes before this point were lost; clients of those tables are told `reset`.
     size: bytes that it took in the database's log, as near as the source knows.
     steps: where several commits are told as one, the checkpoint's value of each change; empty otherwise.
-    marks: to be kept with the progress from here on; None leaves those that are.
+    seals: to be kept with the progress from here on; None leaves those that are.
     """
 
     checkpoint: Checkpoint
@@ -142,4 +143,4 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     gap: Gap | None = None
     size: int = 0
     steps: tuple[int, ...] = ()
-    marks: Marks | None = None
+    seals: Seals | None = None

@@ -52,8 +52,8 @@ async def test_held_cursors_outlive_a_restart(kit: Kit) -> None:
 
 
 async def test_progress_outlives_a_restart(kit: Kit) -> None:
-    marks = {"tasks": "16384 740", "sales.“orders”": ""}
-    progress = Progress(source="db", generation="g", checkpoint=Checkpoint(2**63 - 1, 7), marks=marks)
+    seals = {"tasks": "16384 740", "sales.“orders”": ""}
+    progress = Progress(source="db", generation="g", checkpoint=Checkpoint(2**63 - 1, 7), seals=seals)
     async with opened(kit.make()) as before:
         await before.engine.broker.publish(APP, [], progress=progress)
     async with opened(kit.make()) as after:

@@ -220,17 +220,17 @@ async def test_progress_alone_is_kept_and_told_to_nobody(bench: Bench) -> None:
     assert (broker.head(APP), bench.heard.messages()) == (head, [])
 
 
-async def test_marks_stay_until_there_are_others_and_are_stored_though_the_progress_is_the_same(
+async def test_seals_stay_until_there_are_others_and_are_stored_though_the_progress_is_the_same(
     bench: Bench,
 ) -> None:
     broker = bench.engine.broker
-    marked = replace(progress(5), marks={"tasks": "1"})
-    await broker.publish(APP, [message(NEWS)], progress=marked)
-    assert (await broker.publish(APP, [], progress=marked)).repeated
+    sealed = replace(progress(5), seals={"tasks": "1"})
+    await broker.publish(APP, [message(NEWS)], progress=sealed)
+    assert (await broker.publish(APP, [], progress=sealed)).repeated
     await broker.publish(APP, [], progress=progress(6))
-    assert await broker.progress(APP, "db") == replace(progress(6), marks={"tasks": "1"})
+    assert await broker.progress(APP, "db") == replace(progress(6), seals={"tasks": "1"})
     for others in ({"tasks": "2"}, {}):
-        again = replace(progress(6), marks=others)
+        again = replace(progress(6), seals=others)
         assert not (await broker.publish(APP, [], progress=again)).repeated
         assert await broker.progress(APP, "db") == again
     assert (await broker.publish(APP, [message(NEWS)], progress=progress(6))).repeated

@@ -15,7 +15,7 @@ import pytest
 
 from examples.demo import DemoPlan
 from examples.demo.stage import TITLES, Cable, Card, Edit, edit_a_row, mark
-from examples.kanban.schema import open_database
+from examples.kanban.schema import open_database, writing
 from examples.kanban.store import Store
 from tidings.testing.ports import free_port
 
@@ -113,10 +113,10 @@ def test_edits_in_a_row_are_told_in_different_words(tmp_path: Path) -> None:
         assert all(words in one for one in told[turn::3])
 
 
-def test_an_edit_holds_the_write_lock_from_its_first_look(
+def test_an_edit_holds_the_write_lock_before_it_decides(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A commit of somebody else between the look and the write would fail the edit at once."""
+    """Race: a commit of somebody else between the look and the write would fail the edit at once."""
     database = tmp_path / "kanban.db"
     Store(database).close()
 
@@ -129,6 +129,19 @@ def test_an_edit_holds_the_write_lock_from_its_first_look(
 
     monkeypatch.setattr("examples.demo.stage.EDITS", (meanwhile,))
     assert "was marked" in edit_a_row(database, 0)
+
+
+def test_an_error_that_has_ended_the_transaction_is_told_itself(tmp_path: Path) -> None:
+    """As on a full disk, where SQLite rolls back by itself."""
+    with closing(open_database(tmp_path / "kanban.db")) as connection:
+
+        def fail() -> None:
+            with writing(connection):
+                connection.execute("ROLLBACK")
+                raise apsw.FullError("no room")
+
+        with pytest.raises(apsw.FullError, match="no room"):
+            fail()
 
 
 def test_when_all_titles_are_on_the_board_a_rename_still_changes_something(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tests.fixtures.fix_postgres import Cluster, Database
-from tidings.changes import Change, Checkpoint, Gap, Marks, Progress, Transaction
+from tidings.changes import Change, Checkpoint, Gap, Progress, Seals, Transaction
 from tidings.sources.base import ChangeSource
 from tidings.sources.postgres import PostgresSource
 from tidings.sources.postgres.setup import Names
@@ -42,7 +42,7 @@ class Follower:
         self.source = source
         self.keys: list[str] = []
         self._log = log or Log()
-        self._marks: Marks | None = None
+        self._seals: Seals | None = None
         self._stream: AsyncIterator[Transaction] = source.transactions()
 
     async def next(self, *, acknowledge: bool = True) -> Transaction:
@@ -56,7 +56,7 @@ class Follower:
         """The next, also when it tells nothing but its checkpoint."""
         transaction = await asyncio.wait_for(anext(self._stream), PATIENCE)
         self.keys.append(self.source.key(transaction.checkpoint))
-        self._marks = self._marks if transaction.marks is None else transaction.marks
+        self._seals = self._seals if transaction.seals is None else transaction.seals
         if acknowledge:
             await self.acknowledge(transaction.checkpoint)
         return transaction
@@ -65,9 +65,9 @@ class Follower:
         """As after appending to the log."""
         source = self.source
         told = Progress(
-            source=source.name, generation=source.generation, checkpoint=checkpoint, marks=self._marks
+            source=source.name, generation=source.generation, checkpoint=checkpoint, seals=self._seals
         )
-        self._log.progress, self._marks = told.upon(self._log.progress), None
+        self._log.progress, self._seals = told.upon(self._log.progress), None
         await source.acknowledge(checkpoint)
 
     async def changes(self, count: int, *, acknowledge: bool = True) -> list[Change]:

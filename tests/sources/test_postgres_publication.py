@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -11,12 +13,22 @@ import pytest
 from tests.fixtures.fix_postgres import NEWEST, own_cluster
 from tests.sources.rigs import Follower, PostgresRig, until
 from tidings.changes import Gap
+from tidings.engines.base import DeclaredGap
+from tidings.engines.sqlite import SqliteEngine
 from tidings.errors import SourceError
+from tidings.ids import AppId
+from tidings.messages import Message
+from tidings.node.metrics import Metrics
+from tidings.node.pump import Pump
 from tidings.sources.postgres import PostgresSource, source
+from tidings.sources.router import ChangeRouter
+from tidings.sources.rules import Rule
+
+APP = AppId("1001")
 
 TASKS = "CREATE TABLE tasks (id int PRIMARY KEY, title text)"
 NOTES = "CREATE TABLE notes (id int PRIMARY KEY)"
-BACK = Gap("not all of its changes were published", ("tasks",))
+BACK = Gap("changes of the table may not have been published", ("tasks",))
 
 
 @pytest.fixture(autouse=True)
@@ -185,6 +197,63 @@ async def test_a_table_swapped_for_another_in_one_transaction_is_a_gap(pg: Postg
     )
     assert await waiting == BACK
     await told(pg, follower, 1)
+
+
+@asynccontextmanager
+async def life(pg: PostgresRig, path: Path) -> AsyncIterator[list[Message | DeclaredGap]]:
+    """One life of source, pump and log: what the log tells."""
+    log, source, told = SqliteEngine(path), pg.source("tasks"), []  # type: ignore[var-annotated]
+    log.broker.listen(lambda app, items: told.extend(items))
+    await log.open()
+    columns = await source.open(lambda: log.broker.progress(APP, source.name))
+    rule = Rule(table="tasks", channel="tasks", insert="made", data={"id": "id"})
+    pump = Pump(APP, source, ChangeRouter([rule], columns), log.broker, Metrics())
+    await pump.open()
+    running = asyncio.create_task(pump.run())
+    yield told
+    running.cancel()
+    await asyncio.wait([running])
+    await source.close()
+    await log.close()
+
+
+async def test_over_a_restart_the_log_tells_the_gap_once(pg: PostgresRig, tmp_path: Path) -> None:
+    pg.execute(TASKS)
+    async with life(pg, tmp_path / "log.db") as told:
+        pg.execute("INSERT INTO tasks VALUES (1)")
+        await until(lambda: len(told) == 1)
+    alter(pg, "DROP TABLE tasks")
+    pg.execute("INSERT INTO tasks VALUES (2)")
+    alter(pg, "ADD TABLE tasks")
+    async with life(pg, tmp_path / "log.db") as told:
+        await until(lambda: any(isinstance(item, DeclaredGap) and item.pattern == "tasks" for item in told))
+    async with life(pg, tmp_path / "log.db") as told:
+        pg.execute("INSERT INTO tasks VALUES (3)")
+        await until(lambda: len(told) == 1)
+        assert isinstance(told[0], Message)
+
+
+async def test_a_slot_that_was_moved_and_a_publication_that_changed_are_told_again_when_writers_have_ended(
+    pg: PostgresRig,
+) -> None:
+    """Race: who wrote while the table was not published commits after the gap of all."""
+    pg.execute(TASKS)
+    follower = await following(pg)
+    await told(pg, follower, 1)
+    await follower.source.close()
+    alter(pg, "DROP TABLE tasks")
+    with pg.database.connect(autocommit=False) as writer:
+        writer.execute("INSERT INTO tasks VALUES (2)")
+        alter(pg, "ADD TABLE tasks")
+        pg.execute(f"SELECT pg_replication_slot_advance('{pg.slot}', pg_current_wal_lsn())")
+        again = await pg.follow()
+        assert "moved on" in (await again.gap()).reason
+        waiting = asyncio.create_task(again.gap())
+        await until(lambda: again.source.health().retained is not None)  # it has looked once
+        assert not waiting.done()
+        writer.commit()
+    assert await waiting == BACK
+    await told(pg, again, 3)
 
 
 PARTS = (

@@ -51,14 +51,14 @@ def test_progress_covers_what_is_not_after_it_in_the_same_generation() -> None:
     assert not at("a", 2).covers(at("b", 1))
 
 
-def test_marks_that_are_others_are_news_and_stay_until_others_come() -> None:
+def test_seals_that_are_others_are_news_and_stay_until_others_come() -> None:
     plain = Progress(source="s", generation="a", checkpoint=Checkpoint(1))
-    marked = Progress(source="s", generation="a", checkpoint=Checkpoint(1), marks={"t": "1"})
-    other = Progress(source="s", generation="a", checkpoint=Checkpoint(1), marks={"t": "2"})
-    assert marked.covers(plain)
-    assert not marked.covers(other)
-    assert not plain.covers(marked)
-    assert (plain.upon(marked), other.upon(marked), plain.upon(None)) == (marked, other, plain)
+    sealed = Progress(source="s", generation="a", checkpoint=Checkpoint(1), seals={"t": "1"})
+    other = Progress(source="s", generation="a", checkpoint=Checkpoint(1), seals={"t": "2"})
+    assert sealed.covers(plain)
+    assert not sealed.covers(other)
+    assert not plain.covers(sealed)
+    assert (plain.upon(sealed), other.upon(sealed), plain.upon(None)) == (sealed, other, plain)
 
 
 def test_a_table_is_named_with_its_schema_where_that_is_not_the_usual_one() -> None:

@@ -111,7 +111,8 @@ class Broker(Protocol):
         messages: without position. An empty sequence without progress is an error of the caller.
         key: the same key within `KEY_WINDOW` stores nothing and returns the first receipt.
         progress: how far the source of these messages is with them; kept in the same step, for as long as the log.
-        What the last progress of this source covers stores nothing.
+        What the last progress of this source covers stores nothing. Its seals replace those that are kept; without
+        seals they stay (`Progress.upon`). Other seals at the same checkpoint are news, and stored.
 
         Raises Refusal `key_reused` when the key was used for other messages (channel, event, data are compared),
         EngineUnavailable when the log cannot be written now; then nothing was stored, or at most once if the

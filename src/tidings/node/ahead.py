@@ -87,7 +87,7 @@ class Ahead:
             source=source.name,
             generation=source.generation,
             checkpoint=checkpoint,
-            marks=transaction.marks,
+            seals=transaction.seals,
         )
         self._waiting.append(Read(transaction, source.key(checkpoint), progress))
         self._size += _weight(transaction)

@@ -184,11 +184,11 @@ class _Batch:
 
     @property
     def progress(self) -> Progress:
-        """How far its source is with all of it, with the newest marks that were told."""
-        marks = next(
-            (each.progress.marks for each in reversed(self.reads) if each.progress.marks is not None), None
+        """How far its source is with all of it, with the newest seals that were told."""
+        seals = next(
+            (each.progress.seals for each in reversed(self.reads) if each.progress.seals is not None), None
         )
-        return msgspec.structs.replace(self.reads[-1].progress, marks=marks)
+        return msgspec.structs.replace(self.reads[-1].progress, seals=seals)
 
     def add(self, read: Read, routed: Routed) -> None:
         before = len(self.messages)

@@ -92,7 +92,7 @@ class ChangeSource(Protocol):
         """Prepare the database and return its captured tables with their columns.
 
         progress: asked each time the source begins to read. What it covers need not be told again; where the database
-        cannot go on from there, a gap is told.
+        cannot go on from there, a gap is told. The seals of the last transaction that had any are in it.
         Raises SourceError with the fix when the database cannot be captured.
         """
         ...

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
 import pytest
+from msgspec.structs import replace
 
 from tests.unit.node.builders import APP
 from tidings.changes import Change, Checkpoint, Gap, Transaction
@@ -172,3 +173,20 @@ async def test_what_the_log_has_is_not_appended_again_however_the_commits_are_gr
     await bench.run(ListSource(transaction(1)), until=1)
     await bench.run(ListSource(transaction(2, rows=2), transaction(3)), until=3)
     assert bench.channels == ["row-1-0", "row-2-0", "row-2-1", "row-3-0"]
+
+
+async def test_seals_reach_the_log_though_commits_without_any_follow_in_the_batch(bench: Bench) -> None:
+    sealed = replace(transaction(1), seals={"t": "1"})
+    await bench.run(ListSource(sealed, transaction(2)), until=2)
+    kept = await bench.engine.broker.progress(APP, "list")
+    assert kept is not None
+    assert (kept.checkpoint, kept.seals) == (Checkpoint(2), {"t": "1"})
+
+
+async def test_seals_alone_are_stored_at_a_checkpoint_that_is_there_already(bench: Bench) -> None:
+    await bench.run(ListSource(transaction(1)), until=1)
+    news = Transaction(checkpoint=Checkpoint(1), seals={"t": "2"})
+    await bench.run(ListSource(news, transaction(2)), until=2)
+    kept = await bench.engine.broker.progress(APP, "list")
+    assert kept is not None
+    assert kept.seals == {"t": "2"}

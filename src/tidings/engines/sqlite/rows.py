@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tidings.changes import Checkpoint, Marks, Progress
+from tidings.changes import Checkpoint, Progress, Seals
 from tidings.ids import ChannelName, UserId
 from tidings.messages import Entity, Kind, Message, Origin, Position
 
@@ -14,13 +14,11 @@ COLUMNS: Final = "channel, offset, previous, number, size, at, name, event, time
 READ_COLUMNS: Final = "offset, previous, name, event, time, extra, data"
 
 READ_PROGRESS: Final = (
-    "SELECT source, generation, value, part, marks FROM progress LEFT JOIN marks USING (app, source)"
+    "SELECT source, generation, value, part, seals FROM progress LEFT JOIN seals USING (app, source)"
 )
 
 Row = tuple[int, int, int | None, int, int, int, str, str, int, bytes | None, bytes]
 ReadRow = tuple[int, int | None, str, str, int, bytes | None, bytes]
-
-
 ProgressRow = tuple[str, str, int, int, bytes | None]
 
 
@@ -37,15 +35,15 @@ class Extra(msgspec.Struct, omit_defaults=True):
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Extra).decode
-_decode_marks = msgspec.json.Decoder(Marks).decode
+_decode_seals = msgspec.json.Decoder(Seals).decode
 _NOTHING = Extra()
 
 
 def to_progress(row: ProgressRow) -> Progress:
     """The progress that a row holds."""
-    source, generation, value, part, marks = row
-    kept = None if marks is None else _decode_marks(marks)
-    return Progress(source=source, generation=generation, checkpoint=Checkpoint(value, part), marks=kept)
+    source, generation, value, part, seals = row
+    kept = None if seals is None else _decode_seals(seals)
+    return Progress(source=source, generation=generation, checkpoint=Checkpoint(value, part), seals=kept)
 
 
 def extra_of(message: Message) -> bytes | None:

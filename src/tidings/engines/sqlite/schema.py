@@ -94,10 +94,10 @@ VERSIONS: Final = (
     """,
     """
     -- Beside the progress, because they seldom change and that does with each publish.
-    CREATE TABLE marks (
+    CREATE TABLE seals (
         app INTEGER NOT NULL,
         source TEXT NOT NULL,
-        marks BLOB NOT NULL,        -- JSON: table to mark
+        seals BLOB NOT NULL,        -- JSON: table to seal
         PRIMARY KEY (app, source)
     ) WITHOUT ROWID;
     """,

@@ -8,7 +8,7 @@ import apsw
 import msgspec
 from msgspec.structs import replace
 
-from tidings.changes import Marks, Progress
+from tidings.changes import Progress, Seals
 from tidings.engines.base import DeclaredGap, Held, Published
 from tidings.engines.pages import Gap, add_gap
 from tidings.engines.receipts import Receipt, digest, is_covered
@@ -27,7 +27,7 @@ _UPDATE_APP = "UPDATE apps SET last = ?, serial = ? WHERE id = ?"
 _KEEP_PROGRESS = (
     "INSERT OR REPLACE INTO progress (app, source, generation, value, part) VALUES (?, ?, ?, ?, ?)"
 )
-_KEEP_MARKS = "INSERT OR REPLACE INTO marks (app, source, marks) VALUES (?, ?, ?)"
+_KEEP_SEALS = "INSERT OR REPLACE INTO seals (app, source, seals) VALUES (?, ?, ?)"
 _HOLD = (
     "INSERT OR REPLACE INTO held (app, client, epoch, connections, channels, at) VALUES (?, ?, ?, ?, ?, ?)"
 )
@@ -51,7 +51,7 @@ class Transaction:
         self._receipts: dict[tuple[int, str], Receipt] = {}
         self._apps: dict[int, AppRow] = {}
         self._progress: dict[tuple[int, str], Progress] = {}
-        self._marks: dict[tuple[int, str], Marks] = {}
+        self._seals: dict[tuple[int, str], Seals] = {}
 
     def add(self, item: Item) -> None:
         """Number an item and gather what it writes, or refuse it."""
@@ -86,8 +86,8 @@ class Transaction:
                     for who, p in self._progress.items()
                 ],
             )
-        if self._marks:
-            run(_KEEP_MARKS, [(*who, msgspec.json.encode(marks)) for who, marks in self._marks.items()])
+        if self._seals:
+            run(_KEEP_SEALS, [(*who, msgspec.json.encode(seals)) for who, seals in self._seals.items()])
         if self._apps:
             run(_UPDATE_APP, [(app.last, self._serial, app.id) for app in self._apps.values()])
         self._trimmer.trim(self.used, self._now)
@@ -110,8 +110,8 @@ class Transaction:
                 return Published((), repeated=True)
             who = (app.id, item.progress.source)
             self._progress[who] = app.progress[item.progress.source] = item.progress.upon(last)
-            if item.progress.marks is not None:
-                self._marks[who] = item.progress.marks
+            if item.progress.seals is not None:
+                self._seals[who] = item.progress.seals
         if not item.messages:
             return Published(())
         told = self._told(app)

@@ -48,18 +48,6 @@ class Beginning(msgspec.Struct, frozen=True, kw_only=True):
     drop: bool = False
 
 
-def is_continued(before: str | None, now: str) -> bool:
-    """Whether all changes of a table were published from one mark to the next.
-
-    All that there was must be there, and what is new must have begun without rows: partitions that were made as such.
-    Postgres does not tell what attaching, detaching or dropping a partition, or truncating one alone, does to the rows.
-    """
-    was, there = set((before or "").replace("+", "").split()), now.split()
-    return was <= {word.lstrip("+") for word in there} and all(
-        word.startswith("+") or word in was for word in there
-    )
-
-
 def generation_of(server: Server, nonce: str) -> str:
     """The name of a generation: cluster, timeline, and what tells two beginnings there apart (6 hexadecimal digits)."""
     return f"{server.system:x}-{server.timeline:x}-{nonce}"

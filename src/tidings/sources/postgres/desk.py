@@ -1,6 +1,7 @@
 """The ordinary connection beside the stream: preparing the database, asking its catalogue, watching the slot. Blocks.
 
-Called from threads, one call at a time. It holds what it learned: the tables and their keys.
+Called from threads, one call at a time. It holds what it learned: the tables with their keys, and
+what was compared of the publication.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from typing import Final, TypeVar
 import msgspec
 import psycopg
 
-from tidings.changes import Marks
+from tidings.changes import Seals
 from tidings.errors import SourceError
 from tidings.nearest import no_such
 from tidings.sources.postgres import setup
 from tidings.sources.postgres.catalog import Table, check_server, columns_of, read_tables, with_outbox
 from tidings.sources.postgres.connections import Connection, connect, first_line
-from tidings.sources.postgres.continuity import Slot, is_continued
+from tidings.sources.postgres.continuity import Slot
+from tidings.sources.postgres.published import read_seals
+from tidings.sources.postgres.seals import Horizon, Keeper, is_unbroken
 from tidings.sources.postgres.setup import Names
 from tidings.sources.postgres.values.types import CATALOG_SQL, TypeInfo, Types
 
@@ -45,15 +48,15 @@ CLOSE_SECONDS: Final = 5.0
 class Look(msgspec.Struct, frozen=True):
     """What the server says of our slot. written: end of its log. kept_from: what it keeps for us begins here; None
     without a slot. safe: bytes that may still be written before the slot is lost; None for no limit. returned: tables
-    that were not published whole for a while and are again. marks: to be kept from now on; None while they are what
-    they were."""
+    that were not published whole for a while and are again. seals: to be kept from now on; None while they are
+    what they were."""
 
     written: int
     kept_from: int | None
     safe: int | None
     status: str
     returned: tuple[str, ...] = ()
-    marks: Marks | None = None
+    seals: Seals | None = None
 
 
 class Desk:
@@ -68,9 +71,8 @@ class Desk:
         self._connection: Connection | None = None
         self._closed = False
         self._tables: dict[str, Table] = {}
-        self._marks: Marks = {}  # of what is told; a table that is not in it is told as one that has returned
-        self._kept: Marks | None = None  # as they stand in the log
-        self._unsettled: list[tuple[int, tuple[str, ...]]] = []
+        self._keeper = Keeper()
+        self._before_slot: Seals = {}
         self.absent: tuple[str, ...] = ()
         """Tables that are gone, or not published: their changes are not told."""
 
@@ -110,46 +112,34 @@ class Desk:
         """Make the slot, an old one being taken away before. The publication must stand first."""
 
         def make(connection: Connection) -> Slot:
-            self._prepare_present(connection)
+            check_server(connection)
             if drop:
                 setup.drop_slot(connection, self._names)
-            self._marks = self._marks_now(
-                connection
-            )  # before the slot: what is done to them from here on is seen
+            # Before the slot is made: what is done to the publication from here on is seen.
+            self._before_slot = self._publish(connection)
             return setup.create_slot(connection, self._names)[0]
 
         return self._do(make)
 
-    def resume(self, marks: Marks | None) -> None:
-        """Compare with what the log has from now on. What has no mark there is told as one that has returned."""
+    def go_on(self, kept: Seals | None) -> None:
+        """Compare the publication with what the log has of it from now on."""
         with self._lock:
-            self._marks = dict(marks or {})
-            self._kept = marks
-            self._unsettled.clear()
+            self._keeper.go_on(kept)
 
-    def anew(self) -> Marks:
-        """Begin with the tables as they were found before the slot was made. Returns their marks, to be kept with a gap
-        of all."""
+    def begin_with_new_slot(self) -> Seals:
+        """Compare it with what it was before the slot was made. Returns the seals to keep with a gap of all."""
         with self._lock:
-            self._kept = dict(self._marks)
-            self._unsettled.clear()
-            return self._kept
+            return self._keeper.begin(self._before_slot)
 
-    def again(self, marks: Marks | None) -> Marks:
-        """Begin with the tables as they are now. Returns their marks, to be kept with a gap of all: those that the log
-        knew differently are told a second time when the transactions that are open now have ended."""
+    def begin_with_old_slot(self, kept: Seals | None) -> Seals:
+        """Compare it with what it is now. Returns the seals to keep with a gap of all: without those that have changed,
+        while transactions are open that may have written before."""
 
-        def begin(connection: Connection) -> Marks:
-            self._prepare_present(connection)
-            self._kept = None
-            self._unsettled.clear()
-            self._marks = self._marks_now(connection)
-            known = marks or {}
-            self._settle(
-                connection,
-                tuple(name for name, mark in self._marks.items() if not is_continued(known.get(name), mark)),
-            )
-            return self._to_keep() or {}
+        def begin(connection: Connection) -> Seals:
+            self._keeper.go_on(kept)
+            seals = self._publish(connection)
+            _, keep = self._keeper.compare(seals, _horizon(connection))
+            return keep if keep is not None else kept or {}
 
         return self._do(begin)
 
@@ -184,93 +174,52 @@ class Desk:
     def _prepare(self, connection: Connection) -> Mapping[str, Sequence[str]]:
         check_server(connection)
         self._tables = read_tables(connection, with_outbox(connection, self._wanted))
-        before = self._marks_now(connection)
+        before = self._seals(connection)
         setup.ensure_publication(connection, self._names, self._tables)
-        self._marks = self._marks_now(connection)
+        seals = self._seals(connection)
         if setup.read_slot(connection, self._names) is not None:
-            self._marks = {
-                name: mark for name, mark in self._marks.items() if is_continued(before.get(name), mark)
-            }
+            seals = {name: seal for name, seal in seals.items() if is_unbroken(before.get(name), seal)}
+        self._before_slot = seals
         self.absent = ()
         return columns_of(self._tables)
 
-    def _prepare_present(self, connection: Connection) -> None:
-        """As much as can be captured: one table that is gone must not hold up the others."""
-        check_server(connection)
-        found: dict[str, Table] = {}
-        for name in self._tables:
+    def _publish(self, connection: Connection) -> Seals:
+        """Have the tables published whole, as many as can be: one that is gone must not hold up the others. Those that
+        may have been made anew are read again. Returns the seals there are then."""
+        seals = self._seals(connection)
+        doubtful = {*self._keeper.broken(seals), *(name for name in self._tables if name not in seals)}
+        there = {name: table for name, table in self._tables.items() if name not in doubtful}
+        for name in [name for name in self._tables if name in doubtful]:
             try:
-                found |= read_tables(connection, [name])
+                found = read_tables(connection, [name])
+                self._tables.update(found)
+                there |= found
+                setup.ensure_publication(connection, self._names, there)
             except SourceError:
-                continue
-        setup.ensure_publication(connection, self._names, found)
-        self.absent = tuple(name for name in self._tables if name not in found)
-        self._tables |= found
+                there.pop(name, None)
+        seals = self._seals(connection) if doubtful else seals
+        self.absent = tuple(name for name in self._tables if name not in seals)
+        return seals
 
     def _look(self, connection: Connection) -> Look:
-        self._publish_missing(connection)
-        marks = self._marks_now(connection)
-        returned = tuple(
-            name for name, mark in marks.items() if not is_continued(self._marks.get(name), mark)
-        )
-        if returned:  # it may be that only some kinds of change are published
-            there = {name: table for name, table in self._tables.items() if name not in self.absent}
-            setup.ensure_publication(connection, self._names, there)
-            marks = self._marks_now(connection)
-        self._marks = marks
-        told = self._settle(connection, returned)
+        seals = self._publish(connection)
+        horizon = _horizon(connection)
         row = connection.execute(_LOOK, [self._names.slot] * 3).fetchone()
         assert row is not None, "the query returns a row"
         written, kept, safe, status = row
+        # No question after this: what is compared is told, and a look that fails compares nothing.
+        returned, keep = self._keeper.compare(seals, horizon)
         return Look(
             int(written),
             None if kept is None else int(kept),
             None if safe is None else int(safe),
             status or "",
-            told,
-            self._to_keep(),
+            returned,
+            keep,
         )
 
-    def _publish_missing(self, connection: Connection) -> None:
-        """Have the tables published that are not any more, but those that are gone."""
-        lost = setup.unpublished(connection, self._names, self._tables)
-        absent = []
-        for name in lost:
-            try:
-                found = read_tables(connection, [name])
-                there = {name: table for name, table in self._tables.items() if name not in lost}
-                setup.ensure_publication(connection, self._names, {**there, **found})
-                self._tables.update(found)
-            except SourceError:
-                absent.append(name)
-        self.absent = tuple(absent)
-
-    def _marks_now(self, connection: Connection) -> Marks:
-        """The marks of the captured tables, in their order."""
-        found = setup.read_marks(connection, self._names)
-        return {name: found[name] for name in self._tables if name in found}
-
-    def _to_keep(self) -> Marks | None:
-        """The marks, if they are not those in the log. A table that is still to be told of a second time has none, so
-        that a crash before that cannot keep it from being told."""
-        waiting = {name for _, names in self._unsettled for name in names}
-        settled = {name: mark for name, mark in self._marks.items() if name not in waiting}
-        if settled == self._kept:
-            return None
-        self._kept = settled
-        return settled
-
-    def _settle(self, connection: Connection, returned: tuple[str, ...]) -> tuple[str, ...]:
-        """What was published anew is told now, and again when the transactions that were open then have ended: what
-        those wrote before, the server does not tell, however late they commit."""
-        row = connection.execute(_HORIZON).fetchone()
-        assert row is not None, "the query returns a row"
-        ended, begun = row
-        settled = [names for horizon, names in self._unsettled if horizon <= ended]
-        self._unsettled = [(horizon, names) for horizon, names in self._unsettled if horizon > ended]
-        if returned and ended < begun:
-            self._unsettled.append((begun, returned))
-        return tuple(dict.fromkeys(name for names in (returned, *settled) for name in names))
+    def _seals(self, connection: Connection) -> Seals:
+        return read_seals(connection, self._names.publication, self._tables)
 
     def _do(self, work: Callable[[Connection], T]) -> T:
         """Run something on the connection, made anew when it has gone. Raises SourceError."""
@@ -288,3 +237,9 @@ class Desk:
                 raise SourceError(f"the database does not answer: {first_line(error)}") from error
             except psycopg.Error as error:
                 raise SourceError(f"the database refused: {first_line(error)}") from error
+
+
+def _horizon(connection: Connection) -> Horizon:
+    row = connection.execute(_HORIZON).fetchone()
+    assert row is not None, "the query returns a row"
+    return Horizon(*row)

@@ -13,12 +13,12 @@ from typing import Final
 import msgspec
 from psycopg import errors
 
-from tidings.changes import table_name
 from tidings.errors import SourceError
 from tidings.sources.postgres.catalog import Table, quote
 from tidings.sources.postgres.connections import Connection
 from tidings.sources.postgres.continuity import Slot
 from tidings.sources.postgres.pgoutput.frames import parse_lsn
+from tidings.sources.postgres.published import read_published
 
 PREFIX: Final = "tidings_"
 """Begins the names of our slots and publications."""
@@ -27,6 +27,9 @@ PLUGIN: Final = "pgoutput"
 
 SLOT_SECONDS: Final = 30
 """How long making a slot may wait for transactions that began before it; then whoever holds it up is named."""
+
+LOCK_SECONDS: Final = 5
+"""How long a change of a publication or table may wait for a lock: who waits for one holds up all that come later."""
 
 OPTIONS: Final = "publish = 'insert, update, delete, truncate', publish_via_partition_root = true"
 """Of our publication: every kind of change, and partitions under the name of their table."""
@@ -39,32 +42,6 @@ _PUBLICATION: Final = """
 SELECT puballtables, pubinsert AND pubupdate AND pubdelete AND pubtruncate, pubviaroot, pg_has_role(pubowner, 'USAGE')
 FROM pg_publication WHERE pubname = %s
 """
-_PUBLISHED: Final = "SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = %s"
-# Of each leaf of a partitioned table: its file, and when it and what is above it became partitions (`links`). It was
-# born as one (`+`) if its columns stand as they were made, since attaching changes them, and if its file is its first.
-_MARKS: Final = """
-SELECT t.schemaname, t.tablename, concat_ws('.', p.oid, p.xmin, r.oid, {schema}, c.oid), (
-  SELECT string_agg(
-      concat(CASE WHEN made AND l.relfilenode = l.oid THEN '+' END, l.oid, '/', l.relfilenode, '/', links),
-      ' ' ORDER BY l.oid)
-    FROM pg_partition_tree(c.oid) b JOIN pg_class l ON l.oid = b.relid CROSS JOIN LATERAL (
-      SELECT bool_and(coalesce(a.xmin = s.xmin AND a.cmin = s.cmin, false)) AS made,
-        string_agg(i.xmin::text, '.' ORDER BY up) AS links
-      FROM pg_partition_ancestors(l.oid) WITH ORDINALITY x(relid, up)
-      JOIN pg_inherits i ON i.inhrelid = x.relid
-      LEFT JOIN pg_attribute a ON a.attrelid = x.relid AND a.attnum = 1
-      LEFT JOIN pg_attribute s ON s.attrelid = x.relid AND s.attnum = -1
-      WHERE x.up <= b.level) path
-    WHERE b.isleaf AND b.relid <> c.oid)
-FROM pg_publication p JOIN pg_publication_tables t ON t.pubname = p.pubname
-JOIN pg_namespace n ON n.nspname = t.schemaname
-JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.tablename
-LEFT JOIN pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = c.oid
-WHERE p.pubname = %s
-"""
-_SCHEMA_MARK: Final = (
-    "(SELECT s.oid FROM pg_publication_namespace s WHERE s.pnpubid = p.oid AND s.pnnspid = c.relnamespace)"
-)
 _OLDEST: Final = """
 SELECT pid, usename, coalesce(application_name, '') FROM pg_stat_activity
 WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() ORDER BY xact_start LIMIT 1
@@ -141,21 +118,8 @@ def publication_tasks(connection: Connection, names: Names, tables: Mapping[str,
 
 def unpublished(connection: Connection, names: Names, tables: Mapping[str, Table]) -> list[str]:
     """The tables that the publication does not hold (any more)."""
-    there = {table_name(*row) for row in connection.execute(_PUBLISHED, [names.publication])}
+    there = read_published(connection, names.publication, tables)
     return [name for name in tables if name not in there]
-
-
-def read_marks(connection: Connection, names: Names) -> dict[str, str]:
-    """What tells whether all of a table was published between two looks, as `continuity.is_continued` compares it.
-
-    It was not when it was taken out in between, or made anew. Of a partitioned table each leaf is named with its file:
-    `+` before it where it had no row when it became part of the table.
-    """
-    schema = _SCHEMA_MARK if connection.info.server_version >= 150_000 else "NULL"
-    rows = connection.execute(_MARKS.format(schema=schema), [names.publication])
-    return {
-        table_name(schema, table): f"{mark} {leaves or ''}".strip() for schema, table, mark, leaves in rows
-    }
 
 
 def _creation(connection: Connection, names: Names, tables: Mapping[str, Table]) -> Task:
@@ -267,12 +231,22 @@ def drop_publication(connection: Connection, names: Names) -> Step:
 
 
 def run(connection: Connection, task: Task) -> Step:
-    """Do what a task says, if anything. Raises MissingRight."""
+    """Do what a task says, if anything. Raises MissingRight, SourceError for a table that stays locked."""
+    if not task.step.sql:
+        return task.step
     try:
-        if task.step.sql:
-            connection.execute(task.step.sql)
+        connection.execute(f"SET lock_timeout = {LOCK_SECONDS * 1000:.0f}")
+        connection.execute(task.step.sql)
     except errors.InsufficientPrivilege as error:
         raise MissingRight(task.why or task.lack, task.remedy or task.step.sql) from error
+    except errors.LockNotAvailable as error:
+        text = (
+            f"{task.step.sql} waited {LOCK_SECONDS} s for a lock; end who holds it (pg_locks), then try again"
+        )
+        raise SourceError(text) from error
+    finally:
+        if not connection.broken:
+            connection.execute("RESET lock_timeout")
     return task.step
 
 

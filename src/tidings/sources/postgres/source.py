@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from tidings.changes import Checkpoint, Gap, Marks, Progress, Transaction
+from tidings.changes import Checkpoint, Gap, Progress, Seals, Transaction
 from tidings.errors import SourceError, TidingsError
 from tidings.sources.base import ProgressOf, Snapshot, SourceHealth, Wanted, no_progress
 from tidings.sources.postgres.assembler import Assembler
@@ -99,7 +99,7 @@ class PostgresSource:
         self._progress: ProgressOf = no_progress
         self._stream: Stream | None = None
         self._vitals = Vitals(since=clock())
-        self._news: list[tuple[Gap | None, Marks | None]] = []  # what a look has found, to be told
+        self._news: list[tuple[Gap | None, Seals | None]] = []  # what a look has found, to be told
         self._hurry = False
         self._given: Checkpoint | None = None
         self._settled = asyncio.Event()  # all that was given is in the log
@@ -234,15 +234,15 @@ class PostgresSource:
             assert slot is not None, "it was there, or was made"
             after = plan.after or Checkpoint(max(0, slot.confirmed - 1))
             await stream.start(self.names, start_position(plan.after), streaming=self._streaming)
-            if await self._progress() != progress:  # the slot is ours only from here on
+            if _place(await self._progress()) != _place(progress):  # the slot is ours only from here on
                 raise SourceError("another process has read on in the meantime; beginning anew")
-            marks = await self._remember(plan, progress)
+            seals = await self._remember(plan, progress)
             self.generation = plan.generation
             self._stream = stream
             self._vitals.connected(self._clock(), after.value + 1)
             log.info("source_follows", source=self.name, generation=self.generation, goes_on=plan.gap is None)
             if plan.gap is not None:
-                yield Transaction(checkpoint=after, gap=plan.gap, marks=marks)
+                yield Transaction(checkpoint=after, gap=plan.gap, seals=seals)
             spool = Spool(self._spool_bytes)
             assembler = Assembler(stream.version, self._types, self._desk.key_of, after, spool=spool)
             watch = asyncio.create_task(self._watch(stream))
@@ -258,16 +258,16 @@ class PostgresSource:
                 assembler.close()
             await stream.close()
 
-    async def _remember(self, plan: Beginning, progress: Progress | None) -> Marks | None:
+    async def _remember(self, plan: Beginning, progress: Progress | None) -> Seals | None:
         """Have the desk compare the publication with what the log knows of it. Returns what goes with a gap."""
         self._news.clear()
-        known = None if progress is None else progress.marks
+        known = None if progress is None else progress.seals
         if plan.gap is None:
-            await asyncio.to_thread(self._desk.resume, known)
+            await asyncio.to_thread(self._desk.go_on, known)
             return None
         if plan.create or plan.gap.first:
-            return await asyncio.to_thread(self._desk.anew)
-        return await asyncio.to_thread(self._desk.again, known)
+            return await asyncio.to_thread(self._desk.begin_with_new_slot)
+        return await asyncio.to_thread(self._desk.begin_with_old_slot, known)
 
     async def _read(
         self, stream: Stream, assembler: Assembler, after: Checkpoint
@@ -277,8 +277,8 @@ class PostgresSource:
         turn = _Turn(self._clock)
         while not self._closed:
             if self._news and assembler.idle:
-                gap, marks = self._news.pop(0)
-                yield Transaction(checkpoint=idle.told, gap=gap, marks=marks)
+                gap, seals = self._news.pop(0)
+                yield Transaction(checkpoint=idle.told, gap=gap, seals=seals)
             frame = stream.next()
             now = self._clock()
             if isinstance(frame, XLogData):
@@ -329,9 +329,9 @@ class PostgresSource:
             try:
                 found = await asyncio.to_thread(self._desk.look)
                 self._vitals.note(found)
-                if found.returned or found.marks is not None:
-                    why = "not all of its changes were published"
-                    self._news.append((Gap(why, found.returned) if found.returned else None, found.marks))
+                if found.returned or found.seals is not None:
+                    why = "changes of the table may not have been published"
+                    self._news.append((Gap(why, found.returned) if found.returned else None, found.seals))
                     stream.wake()
             except TidingsError as error:
                 log.info("source_not_seen", source=self.name, detail=str(error))
@@ -342,6 +342,10 @@ class PostgresSource:
         if self._vitals.trouble != text:
             log.warning("source_trouble", source=self.name, detail=text)
         self._vitals.trouble = text
+
+
+def _place(progress: Progress | None) -> tuple[str, Checkpoint] | None:
+    return None if progress is None else (progress.generation, progress.checkpoint)
 
 
 class _Turn:

@@ -12,7 +12,6 @@ from tidings.sources.postgres.continuity import (
     Slot,
     begin,
     generation_of,
-    is_continued,
     parse_history,
     start_position,
 )
@@ -87,23 +86,3 @@ def test_a_history_file_says_where_each_timeline_was_left() -> None:
     text = b"1\t0/16B3748\tno recovery target specified\n\n2\t1/0\tx # y\nnonsense\n"
     assert parse_history(text) == ((1, 0x16B3748), (2, 1 << 32))
     assert parse_history(b"") == ()
-
-
-@pytest.mark.parametrize(
-    ("before", "now", "continued"),
-    [
-        (None, "1.2", False),
-        ("1.2", "1.2", True),
-        ("1.2", "1.3", False),
-        ("1.2 +8/8", "1.2 +8/8 +9/9", True),
-        ("1.2 +8/8", "1.2 8/8 +9/9", True),
-        ("1.2 8/8", "1.2 +8/8", True),
-        ("1.2 +8/8", "1.2 +8/8 9/9", False),
-        ("1.2 +8/8", "1.2 8/10", False),
-        ("1.2 +8/8", "1.2", False),
-    ],
-)
-def test_a_table_is_continued_when_all_is_there_and_what_is_new_began_without_rows(
-    before: str | None, now: str, *, continued: bool
-) -> None:
-    assert is_continued(before, now) == continued

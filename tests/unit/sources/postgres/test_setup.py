@@ -8,7 +8,6 @@ from tests.fixtures.fix_postgres import Database
 from tidings.errors import SourceError
 from tidings.sources.postgres import setup
 from tidings.sources.postgres.catalog import read_tables
-from tidings.sources.postgres.continuity import is_continued
 from tidings.sources.postgres.setup import Names
 
 TABLE = "CREATE TABLE t (id int PRIMARY KEY)"
@@ -44,113 +43,6 @@ def test_a_publication_that_leaves_out_kinds_is_mended(postgres: Database) -> No
     assert postgres.rows("SELECT pubinsert, pubupdate, pubdelete, pubtruncate FROM pg_publication") == [
         (True,) * 4
     ]
-
-
-def test_a_table_that_is_published_anew_has_another_mark(postgres: Database) -> None:
-    postgres.run(TABLE, "CREATE TABLE u (id int PRIMARY KEY)")
-    names = Names.of(postgres.name)
-    with postgres.connect() as connection:
-        setup.ensure_publication(connection, names, read_tables(connection, ["t", "u"]))
-        before = setup.read_marks(connection, names)
-        assert setup.read_marks(connection, names) == before
-        connection.execute(f"ALTER PUBLICATION {names.publication} DROP TABLE t")
-        assert setup.read_marks(connection, names).keys() == {"u"}
-        connection.execute(f"ALTER PUBLICATION {names.publication} ADD TABLE t")
-        after = setup.read_marks(connection, names)
-        assert after["t"] != before["t"]
-        assert after["u"] == before["u"]
-
-
-def test_a_table_made_anew_has_another_mark_where_all_tables_are_published(newest_postgres: Database) -> None:
-    names = Names.of(newest_postgres.name)
-    newest_postgres.run(TABLE, f"CREATE PUBLICATION {names.publication} FOR ALL TABLES")
-    with newest_postgres.connect() as connection:
-        before = setup.read_marks(connection, names)
-        newest_postgres.run("DROP TABLE t", TABLE)
-        assert setup.read_marks(connection, names)["t"] != before["t"]
-
-
-BORN = "CREATE TABLE p3 PARTITION OF p FOR VALUES FROM (20) TO (30)"
-UPDATED = "UPDATE p SET t = 'b'"
-
-
-@pytest.mark.parametrize(
-    ("statements", "continued"),
-    [
-        ((BORN, "INSERT INTO p VALUES (21, 'a')", UPDATED), True),
-        (("BEGIN", BORN, "INSERT INTO p VALUES (21, 'a')", "COMMIT"), True),
-        (
-            (
-                "ALTER TABLE p ADD COLUMN n int",
-                "ALTER TABLE p DROP COLUMN t",
-                "ALTER TABLE p ADD CHECK (id < 99)",
-            ),
-            True,
-        ),
-        (("VACUUM FREEZE p", "ANALYZE p", "VACUUM FREEZE pg_attribute", "VACUUM FULL pg_attribute"), True),
-        (
-            (
-                "CREATE TABLE p3 PARTITION OF p FOR VALUES FROM (20) TO (30) PARTITION BY RANGE (id)",
-                "CREATE TABLE p4 PARTITION OF p3 FOR VALUES FROM (20) TO (25)",
-            ),
-            True,
-        ),
-        (("TRUNCATE p1",), False),
-        (("BEGIN", "TRUNCATE p1", "INSERT INTO p VALUES (1, 'a')", "COMMIT"), False),
-        ((BORN, "INSERT INTO p VALUES (21, 'a')", "TRUNCATE p3"), False),
-        (("DROP TABLE p1",), False),
-        (("ALTER TABLE p DETACH PARTITION p1",), False),
-        (
-            (
-                "ALTER TABLE p DETACH PARTITION p1",
-                "ALTER TABLE p ATTACH PARTITION p1 FOR VALUES FROM (0) TO (10)",
-            ),
-            False,
-        ),
-        (
-            ("CREATE TABLE p3 (LIKE p)", "ALTER TABLE p ATTACH PARTITION p3 FOR VALUES FROM (20) TO (30)"),
-            False,
-        ),
-        (
-            (
-                "BEGIN",
-                "CREATE TABLE p3 (LIKE p)",
-                "INSERT INTO p3 VALUES (21, 'a')",
-                "ALTER TABLE p ATTACH PARTITION p3 FOR VALUES FROM (20) TO (30)",
-                "COMMIT",
-            ),
-            False,
-        ),
-        (
-            (
-                "CREATE TABLE p3 (LIKE p) PARTITION BY RANGE (id)",
-                "CREATE TABLE p4 PARTITION OF p3 FOR VALUES FROM (20) TO (25)",
-                "INSERT INTO p3 VALUES (21, 'a')",
-                "ALTER TABLE p ATTACH PARTITION p3 FOR VALUES FROM (20) TO (30)",
-            ),
-            False,
-        ),
-        (("ALTER TABLE p ALTER t TYPE text USING t || 'x'",), False),
-    ],
-)
-def test_what_is_done_to_a_partition_is_seen_where_its_rows_are_not_told(
-    postgres: Database, statements: tuple[str, ...], *, continued: bool
-) -> None:
-    postgres.run(
-        "CREATE TABLE p (id int PRIMARY KEY, t text) PARTITION BY RANGE (id)",
-        "CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10)",
-        "CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (10) TO (20)",
-        "INSERT INTO p VALUES (1, 'a'), (11, 'a')",
-    )
-    names = Names.of(postgres.name)
-    with postgres.connect() as connection:
-        setup.ensure_publication(connection, names, read_tables(connection, ["p"]))
-        before = setup.read_marks(connection, names)
-        assert is_continued(before["p"], before["p"])
-        postgres.run(*statements)
-        after = setup.read_marks(connection, names)
-        assert is_continued(before["p"], after["p"]) == continued, (before, after)
-        assert is_continued(after["p"], setup.read_marks(connection, names)["p"])
 
 
 def test_the_slot_is_made_read_and_dropped(postgres: Database) -> None:

@@ -35,7 +35,7 @@ async def take(stream: AsyncIterator[Transaction]) -> Transaction:
 def progress_of(source: PostgresSource, told: Transaction) -> Progress:
     """What the log has after this transaction."""
     return Progress(
-        source=source.name, generation=source.generation, checkpoint=told.checkpoint, marks=told.marks
+        source=source.name, generation=source.generation, checkpoint=told.checkpoint, seals=told.seals
     )
 
 
