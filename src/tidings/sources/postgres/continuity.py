@@ -14,6 +14,12 @@ import msgspec
 from tidings.changes import WHOLE, Checkpoint, Gap, Progress
 from tidings.sources.postgres.pgoutput.frames import parse_lsn
 
+PAGE: Final = 8192
+"""Bytes of a page of Postgres' log, as it is usually built."""
+
+PAGE_HEADERS: Final = (24, 40)
+"""Bytes at the begin of a page, and of a file's first."""
+
 _GENERATION: Final = re.compile(r"([0-9a-f]{1,16})-([0-9a-f]{1,8})-([0-9a-f]{6})\Z")
 
 
@@ -76,27 +82,36 @@ def _broken(progress: Progress, server: Server, slot: Slot | None) -> str:
     told = _GENERATION.match(progress.generation)
     if told is None or int(told[1], 16) != server.system:
         return "this is another database cluster"
-    timeline, reached = int(told[2], 16), _reached(progress.checkpoint)
+    timeline, done = int(told[2], 16), reached(progress.checkpoint)
     if timeline != server.timeline:
         left = dict(server.switches).get(timeline)
         if left is None:
             return f"timeline {timeline} is not in this server's history"
-        if reached > left:
+        if done > left:
             return "the server that was promoted lacks commits that were told"
-    elif server.written is not None and reached > server.written:
+    elif server.written is not None and done > server.written:
         return "the server lacks commits that were told: it was restored from an earlier state"
     if slot is None:
         return "the replication slot is gone"
     if slot.lost:
         return f"the replication slot was invalidated: {slot.lost}"
-    if slot.confirmed > reached:
+    if slot.confirmed > done:
         return "the replication slot was moved on by somebody else"
     return ""
 
 
-def _reached(checkpoint: Checkpoint) -> int:
+def reached(checkpoint: Checkpoint) -> int:
     """The position up to which the server may have been told that we have all."""
     return checkpoint.value + 1 if checkpoint.part == WHOLE else checkpoint.value
+
+
+def end_of_records(position: int) -> int:
+    """Where the server would write next, as the end of what it has written.
+
+    The two are the same but at the begin of a page: what is written next comes behind its header.
+    """
+    within = position % PAGE
+    return position - within if within in PAGE_HEADERS else position
 
 
 def start_position(after: Checkpoint | None) -> int:

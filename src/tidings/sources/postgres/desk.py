@@ -19,7 +19,7 @@ from tidings.nearest import no_such
 from tidings.sources.postgres import setup
 from tidings.sources.postgres.catalog import Table, check_server, columns_of, read_tables, with_outbox
 from tidings.sources.postgres.connections import Connection, connect, first_line
-from tidings.sources.postgres.continuity import Slot
+from tidings.sources.postgres.continuity import Slot, end_of_records
 from tidings.sources.postgres.published import read_seals
 from tidings.sources.postgres.seals import Horizon, Keeper, is_unbroken
 from tidings.sources.postgres.setup import Names
@@ -32,7 +32,9 @@ SELECT
   pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, '0/0'),
   (SELECT pg_wal_lsn_diff(restart_lsn, '0/0') FROM pg_replication_slots WHERE slot_name = %s),
   (SELECT safe_wal_size FROM pg_replication_slots WHERE slot_name = %s),
-  (SELECT wal_status FROM pg_replication_slots WHERE slot_name = %s)
+  (SELECT wal_status FROM pg_replication_slots WHERE slot_name = %s),
+  pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END,
+    '0/0')
 """
 
 
@@ -49,7 +51,7 @@ class Look(msgspec.Struct, frozen=True):
     """What the server says of our slot. written: end of its log. kept_from: what it keeps for us begins here; None
     without a slot. safe: bytes that may still be written before the slot is lost; None for no limit. returned: tables
     that were not published whole for a while and are again. seals: to be kept from now on; None while they are
-    what they were."""
+    what they were. at: all that was committed before the look stands before this place of the log."""
 
     written: int
     kept_from: int | None
@@ -57,6 +59,7 @@ class Look(msgspec.Struct, frozen=True):
     status: str
     returned: tuple[str, ...] = ()
     seals: Seals | None = None
+    at: int = 0
 
 
 class Desk:
@@ -131,18 +134,6 @@ class Desk:
         with self._lock:
             return self._keeper.begin(self._before_slot)
 
-    def begin_with_old_slot(self, kept: Seals | None) -> Seals:
-        """Compare it with what it is now. Returns the seals to keep with a gap of all: without those that have changed,
-        while transactions are open that may have written before."""
-
-        def begin(connection: Connection) -> Seals:
-            self._keeper.go_on(kept)
-            seals = self._publish(connection)
-            _, keep = self._keeper.compare(seals, _horizon(connection))
-            return keep if keep is not None else kept or {}
-
-        return self._do(begin)
-
     def learn_types(self, oids: Iterable[int]) -> None:
         """Look types up. One that was dropped meanwhile stays unknown: its values are told as text."""
         wanted = list(oids)
@@ -206,7 +197,7 @@ class Desk:
         horizon = _horizon(connection)
         row = connection.execute(_LOOK, [self._names.slot] * 3).fetchone()
         assert row is not None, "the query returns a row"
-        written, kept, safe, status = row
+        written, kept, safe, status, at = row
         # No question after this: what is compared is told, and a look that fails compares nothing.
         returned, keep = self._keeper.compare(seals, horizon)
         return Look(
@@ -216,6 +207,7 @@ class Desk:
             status or "",
             returned,
             keep,
+            end_of_records(int(at)),
         )
 
     def _seals(self, connection: Connection) -> Seals:
@@ -228,6 +220,7 @@ class Desk:
                 raise SourceError("the source is closed")
             if not self.connected:
                 self._connection = connect(self._url)
+                self._connection.execute("SET jit = off")  # it would cost more than all our questions
             connection = self._connection
             assert connection is not None, "it was made just now"
             try:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 PATIENCE = 3.0
 """Seconds without a stream before it is a fault: a restart of the server takes about one."""
 
+LOOK_PATIENCE = 30.0
+"""Seconds without a look at slot and publication, which comes every five: until then a gap there is not seen."""
 
 FLAPS = 3
 """Streams in a row that end before `PATIENCE` is over."""
@@ -44,6 +46,8 @@ class Vitals:
         self.heard_at = since
         self.last_commit: int | None = None
         self.look: Look | None = None
+        self.unseen = ""  # why the last looks have failed
+        self._seen_at = since
         self._written = 0
         self._following = False
         self._connected_at = -math.inf
@@ -80,14 +84,18 @@ class Vitals:
         self.heard_at = now
         self._written = max(self._written, written)
 
-    def note(self, look: Look) -> None:
+    def note(self, look: Look, now: float) -> None:
         """The slot was looked at."""
-        self.look = look
+        self.look, self.unseen, self._seen_at = look, "", now
         self._written = max(self._written, look.written)
 
     @property
     def following(self) -> bool:
         return self._following
+
+    def blind(self, now: float) -> bool:
+        """Whether slot and publication were not seen for too long; not while the stream itself has just begun."""
+        return now - max(self._seen_at, self._connected_at) > LOOK_PATIENCE
 
     @property
     def since(self) -> float:
@@ -122,6 +130,8 @@ def judge(vitals: Vitals, bounds: Bounds, now: float, absent: Sequence[str]) -> 
 def _fault(vitals: Vitals, bounds: Bounds, now: float, absent: Sequence[str]) -> str:
     if not vitals.following or vitals.flapping(now):
         return vitals.trouble if now - vitals.since > PATIENCE else ""
+    if vitals.blind(now):
+        return f"slot and publication cannot be looked at: {vitals.unseen or 'the database does not answer'}"
     if absent:
         return f"gone, or not published, so not captured: {', '.join(absent)}"
     if vitals.behind > bounds.behind:

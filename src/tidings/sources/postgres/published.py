@@ -26,24 +26,23 @@ _SCHEMA: Final = (
 )
 """Schemas can be published since Postgres 15."""
 
-# A leaf was made as a partition if its first column and its ctid (attributes 1 and -1) were written by one command of
-# one transaction (xmin, cmin): ATTACH writes the rows of all columns anew, and never those of the system columns. Its
-# file is its first one as long as it has the number of the leaf itself: TRUNCATE and what writes all rows give another.
-# The row of a table's type in pg_type is written anew when the table is renamed or moved to another schema.
+# A leaf was made as a partition if a column of it and its ctid (attribute -1) were written by one command of one
+# transaction (xmin, cmin): ATTACH writes the rows of all columns anew, and never those of the system columns. Its file
+# is its first one as long as it has the number of the leaf itself: TRUNCATE and what writes all rows give another. The
+# row of a table's type in pg_type is written anew when the table is renamed or moved to another schema.
 _PUBLISHED: Final = """
 WITH RECURSIVE wanted AS (
   SELECT n.nspname, c.relname, c.relkind, c.oid, c.relnamespace, c.reltype
   FROM unnest(%s::text[], %s::text[]) w(nspname, relname)
   JOIN pg_namespace n ON n.nspname = w.nspname
-  JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.relname
+  JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.relname AND c.relpersistence = 'p'
 ), tree (root, oid, links, made) AS (
   SELECT oid, oid, NULL::text, true FROM wanted WHERE relkind = 'p'
   UNION ALL
   SELECT t.root, i.inhrelid, concat_ws('.', i.xmin, t.links),
-    t.made AND coalesce(a.xmin = s.xmin AND a.cmin = s.cmin, false)
+    t.made AND EXISTS (SELECT FROM pg_attribute a JOIN pg_attribute s ON s.attrelid = a.attrelid AND s.attnum = -1
+      WHERE a.attrelid = i.inhrelid AND a.attnum > 0 AND NOT a.attisdropped AND a.xmin = s.xmin AND a.cmin = s.cmin)
   FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid
-  LEFT JOIN pg_attribute a ON a.attrelid = i.inhrelid AND a.attnum = 1
-  LEFT JOIN pg_attribute s ON s.attrelid = i.inhrelid AND s.attnum = -1
 )
 SELECT w.nspname, w.relname,
   p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate AND (p.pubviaroot OR w.relkind <> 'p'),

@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import structlog
@@ -20,7 +20,7 @@ from tidings.changes import Checkpoint, Gap, Progress, Seals, Transaction
 from tidings.errors import SourceError, TidingsError
 from tidings.sources.base import ProgressOf, Snapshot, SourceHealth, Wanted, no_progress
 from tidings.sources.postgres.assembler import Assembler
-from tidings.sources.postgres.continuity import Beginning, begin, start_position
+from tidings.sources.postgres.continuity import Beginning, begin, reached, start_position
 from tidings.sources.postgres.desk import Desk
 from tidings.sources.postgres.health import Bounds, Vitals, judge
 from tidings.sources.postgres.pgoutput.frames import Keepalive, XLogData
@@ -61,6 +61,10 @@ IDLE_SECONDS: Final = 1.0
 WATCH_SECONDS: Final = 5.0
 """Between two looks at slot and publication."""
 
+NEWS_SECONDS: Final = 0.2
+"""Between two questions how far the server has come, while there is something to tell once it is there: it asks its
+disk about as often."""
+
 
 class PostgresSource:
     """Captures the committed changes of some tables of a Postgres database, whoever writes them.
@@ -99,7 +103,7 @@ class PostgresSource:
         self._progress: ProgressOf = no_progress
         self._stream: Stream | None = None
         self._vitals = Vitals(since=clock())
-        self._news: list[tuple[Gap | None, Seals | None]] = []  # what a look has found, to be told
+        self._news: list[_News] = []
         self._hurry = False
         self._given: Checkpoint | None = None
         self._settled = asyncio.Event()  # all that was given is in the log
@@ -261,24 +265,22 @@ class PostgresSource:
     async def _remember(self, plan: Beginning, progress: Progress | None) -> Seals | None:
         """Have the desk compare the publication with what the log knows of it. Returns what goes with a gap."""
         self._news.clear()
-        known = None if progress is None else progress.seals
-        if plan.gap is None:
-            await asyncio.to_thread(self._desk.go_on, known)
-            return None
-        if plan.create or plan.gap.first:
+        if plan.gap is not None and (plan.create or plan.gap.first):
             return await asyncio.to_thread(self._desk.begin_with_new_slot)
-        return await asyncio.to_thread(self._desk.begin_with_old_slot, known)
+        # Also after a gap with a slot that stands: what was not published may lie behind it.
+        await asyncio.to_thread(self._desk.go_on, None if progress is None else progress.seals)
+        return None
 
     async def _read(
         self, stream: Stream, assembler: Assembler, after: Checkpoint
     ) -> AsyncGenerator[Transaction, None]:
         idle = _Idle(after, self._clock())
         asked: float | None = None
+        ask_at = 0.0
         turn = _Turn(self._clock)
         while not self._closed:
-            if self._news and assembler.idle:
-                gap, seals = self._news.pop(0)
-                yield Transaction(checkpoint=idle.told, gap=gap, seals=seals)
+            if assembler.idle and (news := self._ripe(idle)) is not None:
+                yield news
             frame = stream.next()
             now = self._clock()
             if isinstance(frame, XLogData):
@@ -307,8 +309,22 @@ class PostgresSource:
                 yield Transaction(checkpoint=idle.take(now))
                 continue
             self._check_silence(stream, now)
-            await stream.wait(idle.seconds(now) if asked is None else LET_GO_SECONDS / 5)
+            if self._news and now >= ask_at:
+                stream.ask()
+                ask_at = now + NEWS_SECONDS
+            longest = LET_GO_SECONDS / 5 if asked is not None else idle.seconds(now)
+            await stream.wait(min(longest, NEWS_SECONDS) if self._news else longest)
             turn = _Turn(self._clock)
+
+    def _ripe(self, idle: _Idle) -> Transaction | None:
+        """What a look has found, once all is told that was committed before it.
+
+        Told earlier, it would have clients read anew, and then take older changes for newer ones.
+        """
+        if not self._news or idle.reached < self._news[0].at:
+            return None
+        _, gap, seals = self._news.pop(0)
+        return Transaction(checkpoint=idle.told, gap=gap, seals=seals)
 
     def _let_go(self, seconds: float) -> bool:
         """A server that wants to end waits until its readers have confirmed all. It must not wait for our log."""
@@ -328,13 +344,15 @@ class PostgresSource:
         while True:
             try:
                 found = await asyncio.to_thread(self._desk.look)
-                self._vitals.note(found)
+                self._vitals.note(found, self._clock())
                 if found.returned or found.seals is not None:
                     why = "changes of the table may not have been published"
-                    self._news.append((Gap(why, found.returned) if found.returned else None, found.seals))
+                    gap = Gap(why, found.returned) if found.returned else None
+                    self._news.append(_News(found.at, gap, found.seals))
                     stream.wake()
             except TidingsError as error:
                 log.info("source_not_seen", source=self.name, detail=str(error))
+                self._vitals.unseen = str(error)
             await asyncio.sleep(WATCH_SECONDS)
 
     def _trouble(self, text: str) -> None:
@@ -346,6 +364,14 @@ class PostgresSource:
 
 def _place(progress: Progress | None) -> tuple[str, Checkpoint] | None:
     return None if progress is None else (progress.generation, progress.checkpoint)
+
+
+class _News(NamedTuple):
+    """What a look has found. at: the place of the server's log after which it is told."""
+
+    at: int
+    gap: Gap | None
+    seals: Seals | None
 
 
 class _Turn:
@@ -371,6 +397,11 @@ class _Idle:
         self.end = 0
         self._at = now
         self._urgent = False
+
+    @property
+    def reached(self) -> int:
+        """Up to here all is told."""
+        return max(self.end, reached(self.told))
 
     def note(self, frame: Keepalive, *, settled: bool) -> None:
         """A position is only as good as what lies before it was told."""

@@ -11,6 +11,7 @@ from tidings.sources.postgres.continuity import (
     Server,
     Slot,
     begin,
+    end_of_records,
     generation_of,
     parse_history,
     start_position,
@@ -86,3 +87,11 @@ def test_a_history_file_says_where_each_timeline_was_left() -> None:
     text = b"1\t0/16B3748\tno recovery target specified\n\n2\t1/0\tx # y\nnonsense\n"
     assert parse_history(text) == ((1, 0x16B3748), (2, 1 << 32))
     assert parse_history(b"") == ()
+
+
+@pytest.mark.parametrize(
+    ("next_byte", "end"),
+    [(8192 * 5, 8192 * 5), (8192 * 5 + 24, 8192 * 5), ((16 << 20) + 40, 16 << 20), (8192 + 48, 8192 + 48)],
+)
+def test_behind_the_header_of_a_page_nothing_is_written_yet(next_byte: int, end: int) -> None:
+    assert end_of_records(next_byte) == end

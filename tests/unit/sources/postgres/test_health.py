@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tidings.sources.postgres.desk import Look
-from tidings.sources.postgres.health import PATIENCE, Bounds, Vitals, judge
+from tidings.sources.postgres.health import LOOK_PATIENCE, PATIENCE, Bounds, Vitals, judge
 
 BOUNDS = Bounds(behind=100, retained=1000, safe=50)
 
@@ -26,7 +26,7 @@ def test_before_the_first_stream_it_is_not_well() -> None:
 def test_a_stream_within_bounds_is_well_and_tells_its_numbers() -> None:
     vitals = following()
     vitals.last_commit = 7
-    vitals.note(Look(written=550, kept_from=400, safe=None, status="reserved"))
+    vitals.note(Look(written=550, kept_from=400, safe=None, status="reserved"), 1.0)
     health = judge(vitals, BOUNDS, 2.0, ())
     assert (health.ok, health.behind, health.retained, health.last_commit) == (True, 50, 150, 7)
 
@@ -61,7 +61,7 @@ def test_one_that_waits_for_another_reader_is_well_and_says_so() -> None:
 )
 def test_each_bound_that_is_passed_is_named(look: Look, absent: tuple[str, ...], words: str) -> None:
     vitals = following()
-    vitals.note(look)
+    vitals.note(look, 1.0)
     health = judge(vitals, BOUNDS, 2.0, absent)
     assert not health.ok
     assert re.search(words, health.detail), health.detail
@@ -69,7 +69,7 @@ def test_each_bound_that_is_passed_is_named(look: Look, absent: tuple[str, ...],
 
 def test_log_that_is_kept_for_long_is_named_even_when_all_is_published() -> None:
     vitals = following(5000)
-    vitals.note(Look(written=5000, kept_from=10, safe=None, status="extended"))
+    vitals.note(Look(written=5000, kept_from=10, safe=None, status="extended"), 1.0)
     health = judge(vitals, BOUNDS, 2.0, ())
     assert not health.ok
     assert "keeps 4990 bytes" in health.detail
@@ -86,3 +86,16 @@ def test_streams_that_begin_and_end_again_and_again_are_no_sign_of_health() -> N
     health = judge(vitals, BOUNDS, now, ())
     assert (health.ok, health.detail) == (False, "the server cannot tell its own log")
     assert judge(vitals, BOUNDS, now + PATIENCE, ()).ok  # this one lasts
+
+
+def test_a_slot_that_cannot_be_looked_at_for_long_is_a_fault_with_its_reason() -> None:
+    """Silence: what happens to the publication meanwhile is not seen."""
+    vitals = following()
+    vitals.note(Look(written=500, kept_from=500, safe=None, status=""), 10.0)
+    vitals.unseen = "the database refused: no"
+    assert judge(vitals, BOUNDS, 10.0 + LOOK_PATIENCE, ()).ok
+    health = judge(vitals, BOUNDS, 10.1 + LOOK_PATIENCE, ())
+    assert not health.ok
+    assert "the database refused: no" in health.detail
+    vitals.note(Look(written=500, kept_from=500, safe=None, status=""), 50.0)
+    assert judge(vitals, BOUNDS, 51.0, ()).ok

@@ -185,6 +185,8 @@ UPDATED = "UPDATE p SET t = 'b'"
     [
         ((BORN, "INSERT INTO p VALUES (21, 'a')", UPDATED), True),
         (("BEGIN", BORN, "INSERT INTO p VALUES (21, 'a')", "COMMIT"), True),
+        ((BORN, "ALTER TABLE p RENAME id TO number", "ALTER TABLE p3 ALTER number SET STATISTICS 5"), True),
+        ((BORN, "ALTER TABLE p3 REPLICA IDENTITY FULL", "GRANT SELECT (id) ON p3 TO PUBLIC"), True),
         (
             (
                 "ALTER TABLE p ADD COLUMN n int",
@@ -246,7 +248,7 @@ def test_what_is_done_to_a_partition_is_seen_where_its_rows_are_not_told(
     postgres: Database, statements: tuple[str, ...], *, unbroken: bool
 ) -> None:
     postgres.run(
-        "CREATE TABLE p (id int PRIMARY KEY, t text) PARTITION BY RANGE (id)",
+        "CREATE TABLE p (id serial PRIMARY KEY, t text) PARTITION BY RANGE (id)",
         "CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10)",
         "CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (10) TO (20)",
         "INSERT INTO p VALUES (1, 'a'), (11, 'a')",

@@ -184,6 +184,14 @@ def test_a_server_that_asks_is_answered_at_once() -> None:
     assert idle.due(0.0, hurry=False)
 
 
+def test_what_is_told_reaches_to_its_last_commit_or_as_far_as_the_server_saw_nothing_for_us() -> None:
+    assert _Idle(Checkpoint(100), now=0.0).reached == 101
+    idle = _Idle(Checkpoint(100, 7), now=0.0)
+    assert idle.reached == 100  # the rest of that commit is to come
+    idle.note(keepalive(200), settled=True)
+    assert idle.reached == 200
+
+
 def test_a_commit_that_was_told_in_part_is_not_called_whole() -> None:
     assert _Idle(Checkpoint(100, 7), now=0.0).told == Checkpoint(100, 7)
 
