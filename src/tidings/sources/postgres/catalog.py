@@ -30,20 +30,27 @@ KINDS: Final = {
     "i": "an index",
 }
 
+# Of a table and its partitions at every depth; those that inherit from an ordinary table are tables of their own. Not
+# pg_partition_tree: it locks each partition, waits for those who hold one, and can end an application's transaction.
+_TREE: Final = """
+WITH RECURSIVE tree (oid) AS (SELECT {root} UNION ALL SELECT i.inhrelid FROM tree t
+  JOIN pg_inherits i ON i.inhparent = t.oid JOIN pg_class u ON u.oid = t.oid AND u.relkind = 'p')
+"""
+
 # The root counts too: partitions write the old row as their own identity says, and it is told as that of the root.
-_TABLE: Final = """
+_TABLE: Final = f"""
 SELECT n.nspname, c.relname, c.oid::int8, c.relkind::text, c.relpersistence::text,
   coalesce((SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_attribute a
-    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''), '{}'),
+    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''), '{{}}'),
   coalesce((SELECT array_agg(a.attname::text ORDER BY k.place) FROM pg_index i,
     unnest(i.indkey::int2[]) WITH ORDINALITY k(number, place), pg_attribute a
-    WHERE i.indrelid = c.oid AND i.indisprimary AND a.attrelid = c.oid AND a.attnum = k.number), '{}'),
-  (SELECT min(CASE l.relreplident WHEN 'n' THEN 0 WHEN 'd' THEN 1 WHEN 'i' THEN 2 ELSE 3 END)
-    FROM pg_class l WHERE l.oid = c.oid
-      OR c.relkind = 'p' AND l.oid IN (SELECT relid FROM pg_partition_tree(c.oid) WHERE isleaf)),
+    WHERE i.indrelid = c.oid AND i.indisprimary AND a.attrelid = c.oid AND a.attnum = k.number), '{{}}'),
+  ({_TREE.format(root="c.oid")}
+    SELECT min(CASE l.relreplident WHEN 'n' THEN 0 WHEN 'd' THEN 1 WHEN 'i' THEN 2 ELSE 3 END)
+    FROM pg_class l JOIN tree t ON t.oid = l.oid WHERE l.oid = c.oid OR l.relkind <> 'p'),
   coalesce((SELECT array_agg(a.attname::text ORDER BY k.place) FROM pg_index i,
     unnest(i.indkey::int2[]) WITH ORDINALITY k(number, place), pg_attribute a
-    WHERE i.indrelid = c.oid AND i.indisreplident AND a.attrelid = c.oid AND a.attnum = k.number), '{}'),
+    WHERE i.indrelid = c.oid AND i.indisreplident AND a.attrelid = c.oid AND a.attnum = k.number), '{{}}'),
   pg_has_role(c.relowner, 'USAGE')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s
 """
@@ -53,9 +60,10 @@ SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.rel
 WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' ORDER BY 1, 2 LIMIT 10000
 """
 
-_MEMBERS: Final = """
+_MEMBERS: Final = f"""
+{_TREE.format(root="%s::oid")}
 SELECT n.nspname, c.relname, c.relreplident::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p') AND (c.oid = %s OR c.oid IN (SELECT relid FROM pg_partition_tree(%s))) ORDER BY c.oid
+JOIN tree t ON t.oid = c.oid WHERE c.relkind IN ('r', 'p') ORDER BY c.oid
 """
 
 
@@ -166,7 +174,7 @@ def table_names(connection: Connection) -> list[str]:
 
 def members(connection: Connection, table: Table) -> list[tuple[str, bool]]:
     """A table and its partitions at every depth, as SQL, and whether each one's old rows are told whole."""
-    found = connection.execute(_MEMBERS, [table.oid, table.oid]).fetchall()
+    found = connection.execute(_MEMBERS, [table.oid]).fetchall()
     return [(f"{quote(schema)}.{quote(name)}", identity == "f") for schema, name, identity in found]
 
 

@@ -152,10 +152,15 @@ def test_a_look_waits_for_no_table(postgres: Database) -> None:
         "CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id)",
         "CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10)",
     )
-    with looking(postgres, "t", "p") as seals, postgres.connect(autocommit=False) as other:
+    with (
+        looking(postgres, "t", "p") as seals,
+        postgres.connect(autocommit=False) as other,
+        postgres.connect() as reader,
+    ):
         before = seals()
         other.execute("TRUNCATE t, p")
         assert seals() == before
+        assert read_tables(reader, ["t", "p"]).keys() == {"t", "p"}
 
 
 def test_a_change_of_the_publication_does_not_wait_for_a_locked_table_for_ever(
