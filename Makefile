@@ -146,8 +146,8 @@ web-test: node_modules/.ready
 # ── Python tests; what needs the machine to itself goes first, alone (pytest says 5 when there is none)
 
 python-test: .venv/.ready .venv-compat/.ready node_modules/.ready chromium postgres-15
-	CI=1 $(PYTEST) -m serial --session-timeout 600 || test $$? -eq 5
-	CI=1 $(PYTEST) -m 'not serial' -n 2 --dist loadfile --inline-snapshot=disable --session-timeout 600
+	CI=1 $(PYTEST) -m serial --session-timeout 900 || test $$? -eq 5
+	CI=1 $(PYTEST) -m 'not serial' -n 2 --dist loadfile --inline-snapshot=disable --session-timeout 900
 
 $(SUITES): .venv/.ready
 	$(PYTEST) tests/$@ $(ARGS)

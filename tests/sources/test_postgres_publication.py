@@ -311,6 +311,34 @@ async def test_what_is_done_to_a_partition_and_not_told_is_a_gap(pg: PostgresRig
     assert await waiting == BACK
 
 
+@pytest.mark.parametrize(
+    "statements",
+    [
+        "INSERT INTO tasks VALUES (11); DROP TABLE tasks_2",
+        "INSERT INTO tasks VALUES (11); ALTER TABLE tasks DETACH PARTITION tasks_2",
+        "UPDATE tasks SET id = 11; DROP TABLE tasks_2",
+    ],
+)
+async def test_a_partition_that_came_and_went_while_nobody_looked_is_a_gap(
+    pg: PostgresRig, statements: str
+) -> None:
+    """Its rows were told; that they are gone is not."""
+    pg.execute(PARTS)
+    follower = await following(pg)
+    pg.execute("INSERT INTO tasks VALUES (1)")
+    assert len(await follower.changes(1)) == 1
+    await follower.source.close()
+    pg.execute("CREATE TABLE tasks_2 PARTITION OF tasks FOR VALUES FROM (10) TO (20)")
+    pg.execute(statements)
+    again = await pg.follow()
+    assert await again.gap() == BACK
+    waiting = asyncio.create_task(again.changes(1))  # it is told once
+    looked = again.source._vitals._seen_at  # type: ignore[attr-defined]
+    await until(lambda: again.source._vitals._seen_at > looked)  # type: ignore[attr-defined]
+    pg.execute("INSERT INTO tasks VALUES (5)")
+    assert [change.row["id"] for change in await waiting] == [5]
+
+
 async def test_a_table_that_is_gone_does_not_hold_up_a_new_slot(pg: PostgresRig) -> None:
     pg.execute(TASKS + "; " + NOTES)
     follower = await following(pg, "tasks", "notes")

@@ -6,7 +6,7 @@ brings of transactions that are still open lies in the spool until they commit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from tidings.changes import Change, Checkpoint, Emitted, Transaction
@@ -101,6 +101,7 @@ class Assembler:
         self._spool = spool or Spool()
         self._streaming = 0  # the transaction whose block is being read
         self._relations: dict[int, RelationRows] = {}
+        self._unnamed: set[int] = set()  # relations that no change has named yet
         self._open: _Open | None = None
         self.last_commit: int | None = None  # time of the newest commit, ms
 
@@ -108,6 +109,18 @@ class Assembler:
     def idle(self) -> bool:
         """True between commits: a keepalive then says that there was nothing up to its position."""
         return self._open is None
+
+    @property
+    def leaves(self) -> frozenset[int]:
+        """OIDs of relations that were told and that no change has named: partitions, told under their table's name.
+
+        Empty within a commit, where a change may yet name one.
+        """
+        return frozenset(self._unnamed) if self.idle else frozenset()
+
+    def forget(self, leaves: Collection[int]) -> None:
+        """They are partitions no more."""
+        self._unnamed.difference_update(leaves)
 
     def close(self) -> None:
         """Let go of what is spooled."""
@@ -224,10 +237,12 @@ class Assembler:
     def _changes(self, message: LogicalMessage, done: _Open) -> list[Change]:
         relations, time, position = self._relations, done.time, done.position
         if isinstance(message, Truncate):
+            self._unnamed.difference_update(message.relations)
             return [_known(relations, relation).truncate(time, position) for relation in message.relations]
         if not isinstance(message, Insert | Update | Delete):
             return []
         rows = _known(relations, message.relation)
+        self._unnamed.discard(message.relation)
         if isinstance(message, Insert):
             return [rows.insert(message, time, position)]
         if isinstance(message, Update):
@@ -236,7 +251,8 @@ class Assembler:
 
     def _relation(self, relation: Relation) -> None:
         rows = RelationRows(relation, self._types, None)
-        # Never forgotten: the server tells each once, so they are as many as the publication's tables.
+        self._unnamed.add(relation.id)
+        # Never forgotten: the server tells each once, so they are as many as the publication's tables and partitions.
         self._relations[relation.id] = RelationRows(relation, self._types, self._key_of(rows.name))
 
 

@@ -7,7 +7,7 @@ what was compared of the publication.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -43,15 +43,23 @@ SELECT pg_snapshot_xmin(s)::text::int8, pg_snapshot_xmax(s)::text::int8 FROM pg_
 """
 """Transactions before the first have ended; those from the second on have not begun."""
 
+_GONE: Final = """
+SELECT s::int8 FROM unnest(%s::int8[]) s WHERE NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = s::oid)
+"""
+
 CLOSE_SECONDS: Final = 5.0
 """How long closing waits for a thread that still asks the database."""
 
 
 class Look(msgspec.Struct, frozen=True):
-    """What the server says of our slot. written: end of its log. kept_from: what it keeps for us begins here; None
-    without a slot. safe: bytes that may still be written before the slot is lost; None for no limit. returned: tables
-    that were not published whole for a while and are again. seals: to be kept from now on; None while they are
-    what they were. at: all that was committed before the look stands before this place of the log."""
+    """What the server says of our slot and publication.
+
+    written: end of its log. kept_from: what it keeps for us begins here; None without a slot. safe: bytes that may
+    still be written before the slot is lost; None for no limit. returned: tables that were not published whole for a
+    while and are again. seals: to be kept from now on; None while they are what they were. gone: of the leaves that
+    were asked about, those that are no partitions any more. at: all that was committed before the look stands before
+    this place of the log.
+    """
 
     written: int
     kept_from: int | None
@@ -59,6 +67,7 @@ class Look(msgspec.Struct, frozen=True):
     status: str
     returned: tuple[str, ...] = ()
     seals: Seals | None = None
+    gone: tuple[int, ...] = ()
     at: int = 0
 
 
@@ -146,9 +155,13 @@ class Desk:
 
         self._do(learn)
 
-    def look(self) -> Look:
-        """See how the slot is, and have the tables published that are not any more."""
-        return self._do(self._look)
+    def look(self, leaves: Collection[int] = ()) -> Look:
+        """See how the slot is, and have the tables published that are not any more.
+
+        leaves: OIDs of partitions whose rows were told. When one is gone, so are its rows, and there may never have
+        been a seal with it: it can be made, filled and dropped between two looks. Whose it was is not known then.
+        """
+        return self._do(lambda connection: self._look(connection, leaves))
 
     def key_of(self, name: str) -> Sequence[str] | None:
         """A table's primary key, as it was when the tables were read. Does not ask."""
@@ -192,14 +205,17 @@ class Desk:
         self.absent = tuple(name for name in self._tables if name not in seals)
         return seals
 
-    def _look(self, connection: Connection) -> Look:
+    def _look(self, connection: Connection, leaves: Collection[int]) -> Look:
         seals = self._publish(connection)
         horizon = _horizon(connection)
+        gone = self._gone(connection, leaves)
         row = connection.execute(_LOOK, [self._names.slot] * 3).fetchone()
         assert row is not None, "the query returns a row"
         written, kept, safe, status, at = row
         # No question after this: what is compared is told, and a look that fails compares nothing.
         returned, keep = self._keeper.compare(seals, horizon)
+        if gone:
+            returned += tuple(n for n, t in self._tables.items() if t.partitioned and n not in returned)
         return Look(
             int(written),
             None if kept is None else int(kept),
@@ -207,8 +223,13 @@ class Desk:
             status or "",
             returned,
             keep,
+            gone,
             end_of_records(int(at)),
         )
+
+    def _gone(self, connection: Connection, leaves: Collection[int]) -> tuple[int, ...]:
+        asked = set(leaves) - {table.oid for table in self._tables.values()}
+        return tuple(oid for (oid,) in connection.execute(_GONE, [list(asked)])) if asked else ()
 
     def _seals(self, connection: Connection) -> Seals:
         return read_seals(connection, self._names.publication, self._tables)

@@ -249,7 +249,7 @@ class PostgresSource:
                 yield Transaction(checkpoint=after, gap=plan.gap, seals=seals)
             spool = Spool(self._spool_bytes)
             assembler = Assembler(stream.version, self._types, self._desk.key_of, after, spool=spool)
-            watch = asyncio.create_task(self._watch(stream))
+            watch = asyncio.create_task(self._watch(stream, assembler))
             async with aclosing(self._read(stream, assembler, after)) as reading:
                 async for transaction in reading:
                     yield transaction
@@ -339,11 +339,12 @@ class PostgresSource:
         if silent > SILENT_SECONDS / 2:
             stream.ask()
 
-    async def _watch(self, stream: Stream) -> None:
+    async def _watch(self, stream: Stream, assembler: Assembler) -> None:
         """Look at slot and publication now and then. What a table missed while it was not published is a gap."""
         while True:
             try:
-                found = await asyncio.to_thread(self._desk.look)
+                found = await asyncio.to_thread(self._desk.look, assembler.leaves)
+                assembler.forget(found.gone)
                 self._vitals.note(found, self._clock())
                 if found.returned or found.seals is not None:
                     why = "changes of the table may not have been published"

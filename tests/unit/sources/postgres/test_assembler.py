@@ -180,3 +180,22 @@ def test_between_commits_it_is_idle_and_knows_the_last_commits_time() -> None:
         states.append(assembler.idle)
         assert assembler.last_commit == TIME
     assert states == [True, False, True]
+
+
+def test_what_is_told_and_named_by_no_change_is_a_leaf() -> None:
+    leaf = Relation(None, 2, "public", "t_1", "d", TABLE.columns)
+    with assembling() as assembler:
+        for message in commit(100, TABLE, leaf, insert(1))[:-1]:
+            list(assembler.take(encode(message), TIME))
+            assert assembler.leaves == frozenset()  # a change may yet name it
+        list(assembler.take(encode(Commit(100, 108, TIME)), TIME))
+        assert assembler.leaves == {2}
+        assembler.forget([2])
+        assert assembler.leaves == frozenset()
+
+
+def test_a_table_that_is_truncated_is_named() -> None:
+    with assembling() as assembler:
+        for message in commit(100, TABLE, Truncate(None, (1,), False, False)):
+            list(assembler.take(encode(message), TIME))
+        assert assembler.leaves == frozenset()
