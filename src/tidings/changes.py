@@ -105,8 +105,10 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
     def covers(self, other: Progress) -> bool:
         """True when what `other` tells of is in the log already."""
-        known = other.seals is None or other.seals == self.seals
-        return known and self.generation == other.generation and other.checkpoint <= self.checkpoint
+        if self.generation != other.generation or other.checkpoint > self.checkpoint:
+            return False
+        # Other seals at the same place are news; those of an earlier one are older than what is kept.
+        return other.checkpoint < self.checkpoint or other.seals is None or other.seals == self.seals
 
     def upon(self, last: Progress | None) -> Progress:
         """What is to be kept when this comes after `last`."""

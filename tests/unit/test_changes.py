@@ -58,6 +58,7 @@ def test_seals_that_are_others_are_news_and_stay_until_others_come() -> None:
     assert sealed.covers(plain)
     assert not sealed.covers(other)
     assert not plain.covers(sealed)
+    assert Progress(source="s", generation="a", checkpoint=Checkpoint(2)).covers(other)
     assert (plain.upon(sealed), other.upon(sealed), plain.upon(None)) == (sealed, other, plain)
 
 

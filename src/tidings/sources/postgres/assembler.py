@@ -6,7 +6,7 @@ brings of transactions that are still open lies in the spool until they commit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from tidings.changes import Change, Checkpoint, Emitted, Transaction
@@ -101,7 +101,8 @@ class Assembler:
         self._spool = spool or Spool()
         self._streaming = 0  # the transaction whose block is being read
         self._relations: dict[int, RelationRows] = {}
-        self._unnamed: set[int] = set()  # relations that no change has named yet
+        self._leaves: set[int] = set()
+        self._told_last = 0  # the relation that the last Relation told, until a change follows; 0 for none
         self._open: _Open | None = None
         self.last_commit: int | None = None  # time of the newest commit, ms
 
@@ -110,17 +111,10 @@ class Assembler:
         """True between commits: a keepalive then says that there was nothing up to its position."""
         return self._open is None
 
-    @property
-    def leaves(self) -> frozenset[int]:
-        """OIDs of relations that were told and that no change has named: partitions, told under their table's name.
-
-        Empty within a commit, where a change may yet name one.
-        """
-        return frozenset(self._unnamed) if self.idle else frozenset()
-
-    def forget(self, leaves: Collection[int]) -> None:
-        """They are partitions no more."""
-        self._unnamed.difference_update(leaves)
+    def take_leaves(self) -> frozenset[int]:
+        """OIDs of partitions whose rows were told, that were not taken before. Their changes name their table."""
+        found, self._leaves = frozenset(self._leaves), set()
+        return found
 
     def close(self) -> None:
         """Let go of what is spooled."""
@@ -196,7 +190,9 @@ class Assembler:
                 if unknown := self._doubtful(relation):
                     yield unknown
                 self._relation(relation)
-            elif holds:
+            elif not holds:
+                self._told_last = 0
+            else:
                 yield from self._content(replayer.decode(payload), len(payload))
         self._spool.drop(message.xid)
         yield from self._commit()
@@ -219,6 +215,8 @@ class Assembler:
         if not isinstance(message, Insert | Update | Delete | Truncate | LogicalEmit):
             return
         done.told += 1
+        if isinstance(message, Insert | Update | Delete):
+            self._note_leaf(message.relation)
         if done.told <= done.skip:
             return
         if isinstance(message, LogicalEmit):
@@ -237,21 +235,25 @@ class Assembler:
     def _changes(self, message: LogicalMessage, done: _Open) -> list[Change]:
         relations, time, position = self._relations, done.time, done.position
         if isinstance(message, Truncate):
-            self._unnamed.difference_update(message.relations)
             return [_known(relations, relation).truncate(time, position) for relation in message.relations]
         if not isinstance(message, Insert | Update | Delete):
             return []
         rows = _known(relations, message.relation)
-        self._unnamed.discard(message.relation)
         if isinstance(message, Insert):
             return [rows.insert(message, time, position)]
         if isinstance(message, Update):
             return [rows.update(message, time, position)]
         return [rows.delete(message, time, position)]
 
+    def _note_leaf(self, named: int) -> None:
+        """Before the first row of a partition its table is told and then itself; the change names the table."""
+        if self._told_last not in {0, named}:
+            self._leaves.add(self._told_last)
+        self._told_last = 0
+
     def _relation(self, relation: Relation) -> None:
+        self._told_last = relation.id
         rows = RelationRows(relation, self._types, None)
-        self._unnamed.add(relation.id)
         # Never forgotten: the server tells each once, so they are as many as the publication's tables and partitions.
         self._relations[relation.id] = RelationRows(relation, self._types, self._key_of(rows.name))
 

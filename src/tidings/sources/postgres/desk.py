@@ -1,7 +1,6 @@
 """The ordinary connection beside the stream: preparing the database, asking its catalogue, watching the slot. Blocks.
 
-Called from threads, one call at a time. It holds what it learned: the tables with their keys, and
-what was compared of the publication.
+Called from threads, one call at a time. It holds what it learned: the tables with their keys.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from tidings.sources.postgres.catalog import Table, check_server, columns_of, re
 from tidings.sources.postgres.connections import Connection, connect, first_line
 from tidings.sources.postgres.continuity import Slot, end_of_records
 from tidings.sources.postgres.published import read_seals
-from tidings.sources.postgres.seals import Horizon, Keeper, is_unbroken
+from tidings.sources.postgres.seals import Found, Horizon, is_unbroken
 from tidings.sources.postgres.setup import Names
 from tidings.sources.postgres.values.types import CATALOG_SQL, TypeInfo, Types
 
@@ -43,9 +42,15 @@ SELECT pg_snapshot_xmin(s)::text::int8, pg_snapshot_xmax(s)::text::int8 FROM pg_
 """
 """Transactions before the first have ended; those from the second on have not begun."""
 
+# Ends with a commit of its own, so that the log is written out to disk up to here within a fraction of a second, as the
+# stream tells it; what an open transaction has written waits for up to half a minute otherwise.
+_FLUSH: Final = "SELECT CASE WHEN NOT pg_is_in_recovery() THEN pg_current_xact_id() END"
+
 _GONE: Final = """
 SELECT s::int8 FROM unnest(%s::int8[]) s WHERE NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = s::oid)
 """
+
+NOTHING: Final = Found(seals={}, horizon=Horizon(0, 0))
 
 CLOSE_SECONDS: Final = 5.0
 """How long closing waits for a thread that still asks the database."""
@@ -55,20 +60,16 @@ class Look(msgspec.Struct, frozen=True):
     """What the server says of our slot and publication.
 
     written: end of its log. kept_from: what it keeps for us begins here; None without a slot. safe: bytes that may
-    still be written before the slot is lost; None for no limit. returned: tables that were not published whole for a
-    while and are again. seals: to be kept from now on; None while they are what they were. gone: of the leaves that
-    were asked about, those that are no partitions any more. at: all that was committed before the look stands before
-    this place of the log.
+    still be written before the slot is lost; None for no limit. at: all that was committed before the look stands
+    before this place of the log. found: of the publication.
     """
 
     written: int
     kept_from: int | None
     safe: int | None
     status: str
-    returned: tuple[str, ...] = ()
-    seals: Seals | None = None
-    gone: tuple[int, ...] = ()
     at: int = 0
+    found: Found = NOTHING
 
 
 class Desk:
@@ -83,8 +84,10 @@ class Desk:
         self._connection: Connection | None = None
         self._closed = False
         self._tables: dict[str, Table] = {}
-        self._keeper = Keeper()
-        self._before_slot: Seals = {}
+        self.before_slot: Seals = {}
+        """The seals of the tables from which on all that is published is told."""
+        self.horizon: Horizon | None = None
+        """With a slot that was there before: what was open when the tables were published."""
         self.absent: tuple[str, ...] = ()
         """Tables that are gone, or not published: their changes are not told."""
 
@@ -117,6 +120,7 @@ class Desk:
         def make(connection: Connection) -> None:
             if setup.read_slot(connection, self._names) is None:
                 setup.create_slot(connection, self._names)
+                self.horizon = None
 
         self._do(make)
 
@@ -128,20 +132,11 @@ class Desk:
             if drop:
                 setup.drop_slot(connection, self._names)
             # Before the slot is made: what is done to the publication from here on is seen.
-            self._before_slot = self._publish(connection)
+            self.before_slot, _ = self._publish(connection, {})
+            self.horizon = None
             return setup.create_slot(connection, self._names)[0]
 
         return self._do(make)
-
-    def go_on(self, kept: Seals | None) -> None:
-        """Compare the publication with what the log has of it from now on."""
-        with self._lock:
-            self._keeper.go_on(kept)
-
-    def begin_with_new_slot(self) -> Seals:
-        """Compare it with what it was before the slot was made. Returns the seals to keep with a gap of all."""
-        with self._lock:
-            return self._keeper.begin(self._before_slot)
 
     def learn_types(self, oids: Iterable[int]) -> None:
         """Look types up. One that was dropped meanwhile stays unknown: its values are told as text."""
@@ -155,13 +150,13 @@ class Desk:
 
         self._do(learn)
 
-    def look(self, leaves: Collection[int] = ()) -> Look:
-        """See how the slot is, and have the tables published that are not any more.
+    def look(self, known: Mapping[str, str], leaves: Collection[int] = ()) -> Look:
+        """See how the slot is, and have the tables published that are not, or not whole.
 
-        leaves: OIDs of partitions whose rows were told. When one is gone, so are its rows, and there may never have
-        been a seal with it: it can be made, filled and dropped between two looks. Whose it was is not known then.
+        known: the seals as they were; tables with another one are read anew. leaves: OIDs to ask whether they are
+        partitions still.
         """
-        return self._do(lambda connection: self._look(connection, leaves))
+        return self._do(lambda connection: self._look(connection, known, leaves))
 
     def key_of(self, name: str) -> Sequence[str] | None:
         """A table's primary key, as it was when the tables were read. Does not ask."""
@@ -183,17 +178,17 @@ class Desk:
         seals = self._seals(connection)
         if setup.read_slot(connection, self._names) is not None:
             seals = {name: seal for name, seal in seals.items() if is_unbroken(before.get(name), seal)}
-        self._before_slot = seals
+        self.before_slot, self.horizon = seals, _horizon(connection)
         self.absent = ()
         return columns_of(self._tables)
 
-    def _publish(self, connection: Connection) -> Seals:
-        """Have the tables published whole, as many as can be: one that is gone must not hold up the others. Those that
-        may have been made anew are read again. Returns the seals there are then."""
+    def _publish(self, connection: Connection, known: Mapping[str, str]) -> tuple[Seals, bool]:
+        """Have the tables published whole, as many as can be: one that cannot must not hold up the others. Those that
+        may have been made anew are read again. Returns the seals there are then, and whether any table was in doubt."""
         seals = self._seals(connection)
-        doubtful = {*self._keeper.broken(seals), *(name for name in self._tables if name not in seals)}
-        there = {name: table for name, table in self._tables.items() if name not in doubtful}
-        for name in [name for name in self._tables if name in doubtful]:
+        sound = {name for name, seal in seals.items() if is_unbroken(known.get(name), seal)}
+        there = {name: table for name, table in self._tables.items() if name in sound}
+        for name in [name for name in self._tables if name not in sound]:
             try:
                 found = read_tables(connection, [name])
                 self._tables.update(found)
@@ -201,30 +196,32 @@ class Desk:
                 setup.ensure_publication(connection, self._names, there)
             except SourceError:
                 there.pop(name, None)
-        seals = self._seals(connection) if doubtful else seals
+        doubt = len(sound) < len(self._tables)
+        seals = self._seals(connection) if doubt else seals
         self.absent = tuple(name for name in self._tables if name not in seals)
-        return seals
+        return seals, doubt
 
-    def _look(self, connection: Connection, leaves: Collection[int]) -> Look:
-        seals = self._publish(connection)
-        horizon = _horizon(connection)
+    def _look(self, connection: Connection, known: Mapping[str, str], leaves: Collection[int]) -> Look:
+        seals, doubt = self._publish(connection, known)
         gone = self._gone(connection, leaves)
+        if doubt or gone:
+            connection.execute(_FLUSH)
+        found = Found(
+            seals=seals,
+            horizon=_horizon(connection),
+            gone=gone,
+            partitioned=tuple(name for name, table in self._tables.items() if table.partitioned),
+        )
         row = connection.execute(_LOOK, [self._names.slot] * 3).fetchone()
         assert row is not None, "the query returns a row"
         written, kept, safe, status, at = row
-        # No question after this: what is compared is told, and a look that fails compares nothing.
-        returned, keep = self._keeper.compare(seals, horizon)
-        if gone:
-            returned += tuple(n for n, t in self._tables.items() if t.partitioned and n not in returned)
         return Look(
             int(written),
             None if kept is None else int(kept),
             None if safe is None else int(safe),
             status or "",
-            returned,
-            keep,
-            gone,
             end_of_records(int(at)),
+            found,
         )
 
     def _gone(self, connection: Connection, leaves: Collection[int]) -> tuple[int, ...]:

@@ -62,9 +62,10 @@ WHERE {held} AND NOT (p.pubviaroot AND EXISTS (
 def read_published(
     connection: Connection, publication: str, tables: Mapping[str, Table]
 ) -> dict[str, str | None]:
-    """The tables that the publication holds, with their seals; None where it leaves out kinds of change.
+    """The tables that the publication holds, with their seals; None where not all of them is told.
 
-    A partition of a table that is published under its own name is not held: its changes are told as that table's.
+    That is so where it leaves out kinds of change, or tells partitions under names of their own. A partition of a table
+    that is published under its own name is not held: its changes are told as that table's.
     """
     by_schema = connection.info.server_version >= 150_000
     held, above = (_HELD.format(each, _HELD_BY_SCHEMA.format(each) if by_schema else "") for each in "wu")

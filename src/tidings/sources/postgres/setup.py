@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
+import psycopg
 from psycopg import errors
 
 from tidings.errors import SourceError
 from tidings.sources.postgres.catalog import Table, quote
-from tidings.sources.postgres.connections import Connection
+from tidings.sources.postgres.connections import Connection, first_line
 from tidings.sources.postgres.continuity import Slot
 from tidings.sources.postgres.pgoutput.frames import parse_lsn
 from tidings.sources.postgres.published import read_published
@@ -41,6 +42,9 @@ FROM pg_replication_slots s WHERE slot_name = %s
 _PUBLICATION: Final = """
 SELECT puballtables, pubinsert AND pubupdate AND pubdelete AND pubtruncate, pubviaroot, pg_has_role(pubowner, 'USAGE')
 FROM pg_publication WHERE pubname = %s
+"""
+_MEMBERS: Final = """
+SELECT r.prrelid::int8 FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid WHERE p.pubname = %s
 """
 _OLDEST: Final = """
 SELECT pid, usename, coalesce(application_name, '') FROM pg_stat_activity
@@ -141,7 +145,8 @@ def _creation(connection: Connection, names: Names, tables: Mapping[str, Table])
 
 
 def _addition(connection: Connection, names: Names, tables: Mapping[str, Table], *, owned: bool) -> Task:
-    missing = unpublished(connection, names, tables)
+    members = {oid for (oid,) in connection.execute(_MEMBERS, [names.publication])}
+    missing = [name for name in unpublished(connection, names, tables) if tables[name].oid not in members]
     if not missing:
         return Task(Step(f"publication {names.publication} for {', '.join(tables) or 'no table'}"))
     listed = ", ".join(tables[name].quoted for name in missing)
@@ -235,7 +240,7 @@ def run(connection: Connection, task: Task) -> Step:
     if not task.step.sql:
         return task.step
     try:
-        connection.execute(f"SET lock_timeout = {LOCK_SECONDS * 1000:.0f}")
+        connection.execute(f"SET statement_timeout = 0; SET lock_timeout = {LOCK_SECONDS * 1000:.0f}")
         connection.execute(task.step.sql)
     except errors.InsufficientPrivilege as error:
         raise MissingRight(task.why or task.lack, task.remedy or task.step.sql) from error
@@ -244,9 +249,13 @@ def run(connection: Connection, task: Task) -> Step:
             f"{task.step.sql} waited {LOCK_SECONDS} s for a lock; end who holds it (pg_locks), then try again"
         )
         raise SourceError(text) from error
+    except psycopg.OperationalError:
+        raise
+    except psycopg.Error as error:
+        raise SourceError(f"{task.step.sql}: {first_line(error)}") from error
     finally:
-        if not connection.broken:
-            connection.execute("RESET lock_timeout")
+        if not connection.closed:
+            connection.execute("RESET statement_timeout; RESET lock_timeout")
     return task.step
 
 

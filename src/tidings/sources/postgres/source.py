@@ -25,6 +25,7 @@ from tidings.sources.postgres.desk import Desk
 from tidings.sources.postgres.health import Bounds, Vitals, judge
 from tidings.sources.postgres.pgoutput.frames import Keepalive, XLogData
 from tidings.sources.postgres.pgoutput.messages import DecodeError
+from tidings.sources.postgres.seals import Keeper
 from tidings.sources.postgres.setup import Names
 from tidings.sources.postgres.snapshot import read_snapshot
 from tidings.sources.postgres.spool import SPOOL_BYTES, Spool, SpoolFull
@@ -62,8 +63,8 @@ WATCH_SECONDS: Final = 5.0
 """Between two looks at slot and publication."""
 
 NEWS_SECONDS: Final = 0.2
-"""Between two questions how far the server has come, while there is something to tell once it is there: it asks its
-disk about as often."""
+"""Between two questions how far the server has come, while there is something to tell once it is there. The server's
+log writer writes to disk about as often (wal_writer_delay)."""
 
 
 class PostgresSource:
@@ -103,6 +104,7 @@ class PostgresSource:
         self._progress: ProgressOf = no_progress
         self._stream: Stream | None = None
         self._vitals = Vitals(since=clock())
+        self._keeper = Keeper()
         self._news: list[_News] = []
         self._hurry = False
         self._given: Checkpoint | None = None
@@ -238,9 +240,7 @@ class PostgresSource:
             assert slot is not None, "it was there, or was made"
             after = plan.after or Checkpoint(max(0, slot.confirmed - 1))
             await stream.start(self.names, start_position(plan.after), streaming=self._streaming)
-            if _place(await self._progress()) != _place(progress):  # the slot is ours only from here on
-                raise SourceError("another process has read on in the meantime; beginning anew")
-            seals = await self._remember(plan, progress)
+            seals = self._remember(plan, await self._still(progress))  # the slot is ours only from here on
             self.generation = plan.generation
             self._stream = stream
             self._vitals.connected(self._clock(), after.value + 1)
@@ -249,7 +249,7 @@ class PostgresSource:
                 yield Transaction(checkpoint=after, gap=plan.gap, seals=seals)
             spool = Spool(self._spool_bytes)
             assembler = Assembler(stream.version, self._types, self._desk.key_of, after, spool=spool)
-            watch = asyncio.create_task(self._watch(stream, assembler))
+            watch = asyncio.create_task(self._watch(stream))
             async with aclosing(self._read(stream, assembler, after)) as reading:
                 async for transaction in reading:
                     yield transaction
@@ -262,13 +262,20 @@ class PostgresSource:
                 assembler.close()
             await stream.close()
 
-    async def _remember(self, plan: Beginning, progress: Progress | None) -> Seals | None:
-        """Have the desk compare the publication with what the log knows of it. Returns what goes with a gap."""
+    async def _still(self, progress: Progress | None) -> Progress | None:
+        """The progress, at the same place; it may have newer seals. Raises SourceError when it has moved on."""
+        latest = await self._progress()
+        if _place(latest) != _place(progress):
+            raise SourceError("another process has read on in the meantime; beginning anew")
+        return latest
+
+    def _remember(self, plan: Beginning, progress: Progress | None) -> Seals | None:
+        """Compare the publication with what the log knows of it from now on. Returns what goes with a gap."""
         self._news.clear()
         if plan.gap is not None and (plan.create or plan.gap.first):
-            return await asyncio.to_thread(self._desk.begin_with_new_slot)
+            return self._keeper.begin(self._desk.before_slot, self._desk.horizon)
         # Also after a gap with a slot that stands: what was not published may lie behind it.
-        await asyncio.to_thread(self._desk.go_on, None if progress is None else progress.seals)
+        self._keeper.go_on(None if progress is None else progress.seals)
         return None
 
     async def _read(
@@ -291,7 +298,7 @@ class PostgresSource:
                         continue
                     idle.told = found.checkpoint
                     self._vitals.last_commit = assembler.last_commit
-                    yield found
+                    yield self._with_leaves(found, assembler.take_leaves())
                     await turn.share()
             elif isinstance(frame, Keepalive):
                 self._vitals.heard(now, frame.end)
@@ -316,6 +323,16 @@ class PostgresSource:
             await stream.wait(min(longest, NEWS_SECONDS) if self._news else longest)
             turn = _Turn(self._clock)
 
+    def _with_leaves(self, told: Transaction, leaves: frozenset[int]) -> Transaction:
+        """A transaction with the seals that follow from it. They must not come before a gap that waits."""
+        seals = self._keeper.note(leaves) if leaves else None
+        if seals is None:
+            return told
+        if self._news:
+            self._news.append(_News(0, None, seals))
+            return told
+        return msgspec.structs.replace(told, seals=seals)
+
     def _ripe(self, idle: _Idle) -> Transaction | None:
         """What a look has found, once all is told that was committed before it.
 
@@ -339,17 +356,18 @@ class PostgresSource:
         if silent > SILENT_SECONDS / 2:
             stream.ask()
 
-    async def _watch(self, stream: Stream, assembler: Assembler) -> None:
+    async def _watch(self, stream: Stream) -> None:
         """Look at slot and publication now and then. What a table missed while it was not published is a gap."""
         while True:
             try:
-                found = await asyncio.to_thread(self._desk.look, assembler.leaves)
-                assembler.forget(found.gone)
-                self._vitals.note(found, self._clock())
-                if found.returned or found.seals is not None:
+                keeper = self._keeper
+                look = await asyncio.to_thread(self._desk.look, keeper.known, keeper.leaves)
+                self._vitals.note(look, self._clock())
+                # Not in the thread: one that was cancelled has compared nothing.
+                missed, seals = keeper.compare(look.found)
+                if missed or seals is not None:
                     why = "changes of the table may not have been published"
-                    gap = Gap(why, found.returned) if found.returned else None
-                    self._news.append(_News(found.at, gap, found.seals))
+                    self._news.append(_News(look.at, Gap(why, missed) if missed else None, seals))
                     stream.wake()
             except TidingsError as error:
                 log.info("source_not_seen", source=self.name, detail=str(error))

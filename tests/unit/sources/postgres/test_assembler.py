@@ -182,20 +182,28 @@ def test_between_commits_it_is_idle_and_knows_the_last_commits_time() -> None:
     assert states == [True, False, True]
 
 
-def test_what_is_told_and_named_by_no_change_is_a_leaf() -> None:
-    leaf = Relation(None, 2, "public", "t_1", "d", TABLE.columns)
-    with assembling() as assembler:
-        for message in commit(100, TABLE, leaf, insert(1))[:-1]:
-            list(assembler.take(encode(message), TIME))
-            assert assembler.leaves == frozenset()  # a change may yet name it
-        list(assembler.take(encode(Commit(100, 108, TIME)), TIME))
-        assert assembler.leaves == {2}
-        assembler.forget([2])
-        assert assembler.leaves == frozenset()
+LEAF = Relation(None, 2, "public", "t_1", "d", TABLE.columns)
 
 
-def test_a_table_that_is_truncated_is_named() -> None:
-    with assembling() as assembler:
-        for message in commit(100, TABLE, Truncate(None, (1,), False, False)):
+def leaves(messages: Iterable[LogicalMessage], after: Checkpoint | None = None) -> set[int]:
+    with assembling(after) as assembler:
+        for message in messages:
             list(assembler.take(encode(message), TIME))
-        assert assembler.leaves == frozenset()
+        found = set(assembler.take_leaves())
+        assert assembler.take_leaves() == frozenset()
+        return found
+
+
+def test_a_relation_that_is_told_before_a_change_of_another_is_a_leaf_of_that() -> None:
+    assert leaves(commit(100, TABLE, LEAF, insert(1))) == {2}
+    assert leaves(commit(100, TABLE, insert(1))) == set()
+    assert leaves(commit(100, TABLE, Truncate(None, (1,), False, False))) == set()
+
+
+def test_a_table_whose_changes_are_passed_over_or_aborted_is_no_leaf() -> None:
+    assert leaves(commit(100, TABLE, insert(1)), after=Checkpoint(100)) == set()
+    junk = Relation(10, 3, "public", "junk", "d", TABLE.columns)
+    block = streamed(IN_STREAM, insert(1, 9), junk, Insert(10, 3, (b"1",)))
+    abort, done = StreamAbort(9, 10, None, None), StreamCommit(9, 100, 108, TIME)
+    assert leaves([*block, abort, done]) == set()
+    assert leaves([*block, abort, StreamStart(9, False), insert(2, 9), StreamStop(), done]) == set()
