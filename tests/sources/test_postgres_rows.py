@@ -83,6 +83,34 @@ async def test_partitions_are_told_under_the_name_of_their_table(pg: PostgresRig
     assert [change.kind for change in changes] == ["insert", "delete", "insert", "update", "truncate"]
 
 
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_a_partition_that_does_not_log_its_old_rows_whole_tells_no_null_that_is_none(
+    pg: PostgresRig, *, streaming: bool
+) -> None:
+    """The table logs them whole, so the server says that they are, and sends nulls for what is not there."""
+    if streaming:
+        pg.database.run(f"ALTER DATABASE {pg.database.name} SET logical_decoding_work_mem = '64kB'")
+    pg.database.run(
+        "CREATE TABLE days (id int, day int, t text, PRIMARY KEY (id, day)) PARTITION BY LIST (day)",
+        "CREATE TABLE days_1 PARTITION OF days FOR VALUES IN (1)",
+        "CREATE TABLE days_2 PARTITION OF days FOR VALUES IN (2)",
+        "ALTER TABLE days REPLICA IDENTITY FULL",
+        "ALTER TABLE days_1 REPLICA IDENTITY FULL",
+    )
+    follower = await following(pg, "days")
+    pg.execute("INSERT INTO days VALUES (1, 1, 'a'), (2, 2, 'b'), (3, 2, 'c'), (4, 2, 'd'), (5, 1, NULL)")
+    pg.execute(
+        "DELETE FROM days WHERE id = 2; UPDATE days SET id = 33 WHERE id = 3; DELETE FROM days WHERE id = 1"
+    )
+    _, _, _, _, _, gone, changed, whole = await follower.changes(8)
+    assert (gone.old, gone.unknown) == ({"id": 2, "day": 2}, ("t",))
+    assert changed.old == {"id": 3, "day": 2}
+    assert whole.old == {"id": 1, "day": 1, "t": "a"}
+    pg.execute("ALTER TABLE days_2 REPLICA IDENTITY FULL; DELETE FROM days WHERE day = 2; DELETE FROM days")
+    rest = await follower.changes(3)
+    assert {change.old["id"]: change.old["t"] for change in rest if change.old} == {33: "c", 4: "d", 5: None}
+
+
 async def test_columns_follow_from_the_first_row_after_a_change_of_the_table(pg: PostgresRig) -> None:
     pg.execute("CREATE TABLE tasks (id int PRIMARY KEY, title text)")
     follower = await following(pg)

@@ -90,7 +90,9 @@ class Pump:
         while read is not None:
             covered = self._kept is not None and self._kept.covers(read.progress)
             if covered and read.transaction.gap is None:
-                batch.add(read, Routed(()))  # a crash came between appending and acknowledging
+                # A crash came between appending and acknowledging; its seals are older than those that are kept.
+                covered_by = msgspec.structs.replace(read.progress, seals=None)
+                batch.add(msgspec.structs.replace(read, progress=covered_by), Routed(()))
                 read = ahead.more()
                 continue
             routed = self.router.route(read.transaction, read.key)

@@ -190,3 +190,12 @@ async def test_seals_alone_are_stored_at_a_checkpoint_that_is_there_already(benc
     kept = await bench.engine.broker.progress(APP, "list")
     assert kept is not None
     assert kept.seals == {"t": "2"}
+
+
+async def test_seals_of_what_is_covered_do_not_come_back(bench: Bench) -> None:
+    await bench.run(ListSource(replace(transaction(2), seals={"t": "new"})), until=2)
+    repeated = ListSource(replace(transaction(1), seals={"t": "old"}), transaction(3))
+    await bench.run(repeated, until=3)
+    kept = await bench.engine.broker.progress(APP, "list")
+    assert kept is not None
+    assert kept.seals == {"t": "new"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
-from tidings.changes import Change, Checkpoint, Emitted, Transaction
+from tidings.changes import Change, Checkpoint, Emitted, Transaction, table_name
 from tidings.outbox.table import PREFIX
 from tidings.sources.postgres.pgoutput.decoder import Decoder
 from tidings.sources.postgres.pgoutput.frames import format_lsn
@@ -101,7 +101,8 @@ class Assembler:
         self._spool = spool or Spool()
         self._streaming = 0  # the transaction whose block is being read
         self._relations: dict[int, RelationRows] = {}
-        self._leaves: set[int] = set()
+        self._leaves: dict[int, str] = {}
+        self._lesser: dict[int, set[int]] = {}  # by table, partitions whose old rows are not logged whole
         self._told_last = 0  # the relation that the last Relation told, until a change follows; 0 for none
         self._open: _Open | None = None
         self.last_commit: int | None = None  # time of the newest commit, ms
@@ -111,9 +112,9 @@ class Assembler:
         """True between commits: a keepalive then says that there was nothing up to its position."""
         return self._open is None
 
-    def take_leaves(self) -> frozenset[int]:
-        """OIDs of partitions whose rows were told, that were not taken before. Their changes name their table."""
-        found, self._leaves = frozenset(self._leaves), set()
+    def take_leaves(self) -> Mapping[int, str]:
+        """OIDs of partitions whose rows were told, with their captured table; those that were not taken before."""
+        found, self._leaves = self._leaves, {}
         return found
 
     def close(self) -> None:
@@ -191,7 +192,8 @@ class Assembler:
                     yield unknown
                 self._relation(relation)
             elif not holds:
-                self._told_last = 0
+                if payload[:1] in b"IUD":
+                    self._note_leaf(int.from_bytes(payload[5:9], "big"))
             else:
                 yield from self._content(replayer.decode(payload), len(payload))
         self._spool.drop(message.xid)
@@ -217,6 +219,8 @@ class Assembler:
         done.told += 1
         if isinstance(message, Insert | Update | Delete):
             self._note_leaf(message.relation)
+        elif isinstance(message, Truncate):
+            self._told_last = 0  # it may be of a table that it does not come back to
         if done.told <= done.skip:
             return
         if isinstance(message, LogicalEmit):
@@ -247,15 +251,25 @@ class Assembler:
 
     def _note_leaf(self, named: int) -> None:
         """Before the first row of a partition its table is told and then itself; the change names the table."""
-        if self._told_last not in {0, named}:
-            self._leaves.add(self._told_last)
-        self._told_last = 0
+        leaf, self._told_last = self._told_last, 0
+        if leaf in {0, named}:
+            return
+        table = _known(self._relations, named)
+        if self._key_of(table.name) is not None:
+            self._leaves[leaf] = table.name
+        lesser = self._lesser.setdefault(named, set())
+        if self._relations[leaf].full:
+            lesser.discard(leaf)
+        else:
+            lesser.add(leaf)
+        table.partial = bool(lesser)
 
     def _relation(self, relation: Relation) -> None:
         self._told_last = relation.id
-        rows = RelationRows(relation, self._types, None)
+        key = self._key_of(table_name(relation.schema, relation.table))
+        partial = bool(self._lesser.get(relation.id))
         # Never forgotten: the server tells each once, so they are as many as the publication's tables and partitions.
-        self._relations[relation.id] = RelationRows(relation, self._types, self._key_of(rows.name))
+        self._relations[relation.id] = RelationRows(relation, self._types, key, partial=partial)
 
 
 def _known(relations: Mapping[int, RelationRows], relation: int) -> RelationRows:

@@ -97,6 +97,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         fix = f"run ALTER TABLE {self.quoted} REPLICA IDENTITY FULL"
         if self.partitioned:
             fix += " and the same for each of its partitions"
+        fix += f" (tidings source add --full {self.name} sets what is missing)"
         return TableInfo(columns=self.columns, key=self.key, old=self.old, fix=fix)
 
 

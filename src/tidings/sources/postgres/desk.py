@@ -31,9 +31,11 @@ SELECT
   pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, '0/0'),
   (SELECT pg_wal_lsn_diff(restart_lsn, '0/0') FROM pg_replication_slots WHERE slot_name = %s),
   (SELECT safe_wal_size FROM pg_replication_slots WHERE slot_name = %s),
-  (SELECT wal_status FROM pg_replication_slots WHERE slot_name = %s),
-  pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END,
-    '0/0')
+  (SELECT wal_status FROM pg_replication_slots WHERE slot_name = %s)
+"""
+_AT: Final = """
+SELECT pg_wal_lsn_diff(
+  CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END, '0/0')
 """
 
 
@@ -132,7 +134,7 @@ class Desk:
             if drop:
                 setup.drop_slot(connection, self._names)
             # Before the slot is made: what is done to the publication from here on is seen.
-            self.before_slot, _ = self._publish(connection, {})
+            self.before_slot = self._publish(connection, {})
             self.horizon = None
             return setup.create_slot(connection, self._names)[0]
 
@@ -150,13 +152,13 @@ class Desk:
 
         self._do(learn)
 
-    def look(self, known: Mapping[str, str], leaves: Collection[int] = ()) -> Look:
+    def look(self, known: Mapping[str, str], leaves: Collection[int] = (), *, waiting: bool = False) -> Look:
         """See how the slot is, and have the tables published that are not, or not whole.
 
         known: the seals as they were; tables with another one are read anew. leaves: OIDs to ask whether they are
-        partitions still.
+        partitions still. waiting: whether something is told when transactions have ended.
         """
-        return self._do(lambda connection: self._look(connection, known, leaves))
+        return self._do(lambda connection: self._look(connection, known, leaves, waiting=waiting))
 
     def key_of(self, name: str) -> Sequence[str] | None:
         """A table's primary key, as it was when the tables were read. Does not ask."""
@@ -178,13 +180,16 @@ class Desk:
         seals = self._seals(connection)
         if setup.read_slot(connection, self._names) is not None:
             seals = {name: seal for name, seal in seals.items() if is_unbroken(before.get(name), seal)}
+        connection.execute(
+            _FLUSH
+        )  # a transaction that ends: the horizon says nothing of those that began after the last
         self.before_slot, self.horizon = seals, _horizon(connection)
         self.absent = ()
         return columns_of(self._tables)
 
-    def _publish(self, connection: Connection, known: Mapping[str, str]) -> tuple[Seals, bool]:
+    def _publish(self, connection: Connection, known: Mapping[str, str]) -> Seals:
         """Have the tables published whole, as many as can be: one that cannot must not hold up the others. Those that
-        may have been made anew are read again. Returns the seals there are then, and whether any table was in doubt."""
+        may have been made anew are read again. Returns the seals there are then."""
         seals = self._seals(connection)
         sound = {name for name, seal in seals.items() if is_unbroken(known.get(name), seal)}
         there = {name: table for name, table in self._tables.items() if name in sound}
@@ -196,37 +201,35 @@ class Desk:
                 setup.ensure_publication(connection, self._names, there)
             except SourceError:
                 there.pop(name, None)
-        doubt = len(sound) < len(self._tables)
-        seals = self._seals(connection) if doubt else seals
+        seals = self._seals(connection) if len(sound) < len(self._tables) else seals
         self.absent = tuple(name for name in self._tables if name not in seals)
-        return seals, doubt
+        return seals
 
-    def _look(self, connection: Connection, known: Mapping[str, str], leaves: Collection[int]) -> Look:
-        seals, doubt = self._publish(connection, known)
+    def _look(
+        self, connection: Connection, known: Mapping[str, str], leaves: Collection[int], *, waiting: bool
+    ) -> Look:
+        seals = self._publish(connection, known)
         gone = self._gone(connection, leaves)
-        if doubt or gone:
+        ((at,),) = connection.execute(_AT).fetchall()
+        if gone or waiting or not all(is_unbroken(known.get(name), seal) for name, seal in seals.items()):
             connection.execute(_FLUSH)
-        found = Found(
-            seals=seals,
-            horizon=_horizon(connection),
-            gone=gone,
-            partitioned=tuple(name for name, table in self._tables.items() if table.partitioned),
-        )
+        horizon = _horizon(connection)
         row = connection.execute(_LOOK, [self._names.slot] * 3).fetchone()
         assert row is not None, "the query returns a row"
-        written, kept, safe, status, at = row
+        written, kept, safe, status = row
         return Look(
             int(written),
             None if kept is None else int(kept),
             None if safe is None else int(safe),
             status or "",
             end_of_records(int(at)),
-            found,
+            Found(seals=seals, horizon=horizon, gone=gone),
         )
 
-    def _gone(self, connection: Connection, leaves: Collection[int]) -> tuple[int, ...]:
-        asked = set(leaves) - {table.oid for table in self._tables.values()}
-        return tuple(oid for (oid,) in connection.execute(_GONE, [list(asked)])) if asked else ()
+    def _gone(self, connection: Connection, leaves: Collection[int]) -> frozenset[int]:
+        return (
+            frozenset(oid for (oid,) in connection.execute(_GONE, [list(leaves)])) if leaves else frozenset()
+        )
 
     def _seals(self, connection: Connection) -> Seals:
         return read_seals(connection, self._names.publication, self._tables)

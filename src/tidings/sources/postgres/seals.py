@@ -8,7 +8,7 @@ it and what is above it partitions; `+` says that it began as one, without rows.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 import msgspec
@@ -16,11 +16,15 @@ import msgspec
 from tidings.changes import Seals
 
 LEAVES: Final = ""
-"""What stands in place of a table's name before the leaves that were told and that no seal names yet."""
+"""What stands in place of a table's name before the leaves that were told and that no seal names yet, as JSON."""
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(dict[int, str]).decode
 
 
 class Horizon(NamedTuple):
-    """Transactions below `ended` have ended; those from `begun` on had not begun. Numbers of the server's own."""
+    """Transactions below `ended` have ended. `begun`: one above the newest that has ended; of those from there on that
+    are open already nothing is said, so let one end first."""
 
     ended: int
     begun: int
@@ -29,14 +33,21 @@ class Horizon(NamedTuple):
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """What a look has found. seals: of the tables that are published whole. horizon: as it was afterwards.
 
-    gone: of the leaves that were asked about, those that are no partitions any more. partitioned: the captured tables
-    that have partitions.
+    gone: of the leaves that were asked about, those that are no partitions any more.
     """
 
     seals: Seals
     horizon: Horizon
-    gone: tuple[int, ...] = ()
-    partitioned: tuple[str, ...] = ()
+    gone: frozenset[int] = frozenset()
+
+
+class News(msgspec.Struct, frozen=True, kw_only=True):
+    """What follows from a look. missed: tables of which changes may not have been told. seals: to be kept from then on;
+    None while they are as they were. gone: leaves that need not be kept any more."""
+
+    missed: tuple[str, ...] = ()
+    seals: Seals | None = None
+    gone: frozenset[int] = frozenset()
 
 
 def is_unbroken(before: str | None, now: str) -> bool:
@@ -57,16 +68,17 @@ class Keeper:
     wrote before the table was published anew is never sent, however late they commit. Until the second time the table
     has no seal in the log, so that a crash cannot keep it from being told.
 
-    A leaf that is told before any seal names it is kept by its number. If it is gone at the next look, so are its rows,
-    and whose it was is not known any more: all partitioned tables are told.
+    A leaf whose rows are told before a seal in the log names it is kept by its number, from that commit on. If it is
+    gone at a later look, so are its rows, and its table is told.
     """
 
     def __init__(self) -> None:
         self._known: Seals = {}
-        # What the log has, or will have when it has all that was handed out.
-        self._handed: Seals | None = None
+        self._queued: Seals | None = None  # what the log will have when it has all news that were made
+        self._told: Seals = {}  # what it has when it has all that was handed out
         self._waiting: list[tuple[int, tuple[str, ...]]] = []
-        self._leaves: set[int] = set()
+        self._leaves: dict[int, str] = {}
+        self._reported: set[int] = set()  # leaves that are gone, and whose news wait
 
     @property
     def known(self) -> Mapping[str, str]:
@@ -75,15 +87,19 @@ class Keeper:
 
     @property
     def leaves(self) -> frozenset[int]:
-        """What to ask a look about: leaves that were told and that no seal names."""
-        return frozenset(self._leaves)
+        """What to ask a look about: leaves that were told and that no seal in the log names."""
+        return frozenset(self._leaves.keys() - self._reported)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a table is to be told a second time."""
+        return bool(self._waiting)
 
     def go_on(self, kept: Seals | None) -> None:
         """Begin with what the log has. A table without a seal there is told, also if the log never had any."""
-        self._handed = kept
-        self._known = dict(kept or {})
-        self._leaves = {int(oid) for oid in self._known.pop(LEAVES, "").split()}
-        self._waiting.clear()
+        self._set({name: seal for name, seal in (kept or {}).items() if name != LEAVES})
+        self._queued = None if kept is None else self._told
+        self._leaves = _decode(kept[LEAVES]) if kept is not None and LEAVES in kept else {}
 
     def begin(self, seals: Seals, horizon: Horizon | None = None) -> Seals:
         """Begin with a gap of all. Returns the seals to keep with it.
@@ -91,44 +107,58 @@ class Keeper:
         horizon: with a slot that was there before; transactions that were open then may have written what is never
         sent. A new slot waits for those by itself.
         """
-        self._known, self._handed, self._leaves = dict(seals), None, set()
-        self._waiting.clear()
+        self._set(seals)
         if horizon is not None and horizon.ended < horizon.begun:
             self._waiting.append((horizon.begun, tuple(seals)))
-        return self._to_keep() or {}
+        self._queued = self._told = self._settled()
+        return self._told
 
-    def note(self, leaves: Collection[int]) -> Seals | None:
-        """Rows of these leaves are told. Returns the seals to keep in one step with that; None where all have one."""
-        fresh = set(leaves) - self._leaves - _named(self._known.values())
-        self._leaves |= fresh
-        return self._to_keep() if fresh else None
+    def note(self, leaves: Mapping[int, str]) -> Seals | None:
+        """Rows of these leaves (number to table) are told. Returns the seals to keep in one step with that; None where
+        each leaf is kept already, or named. They are no newer than what was handed out."""
+        fresh = leaves.keys() - self._leaves.keys() - _named(self._told.values())
+        if not fresh:
+            return None
+        self._leaves |= {oid: leaves[oid] for oid in fresh}
+        return self._with_leaves()
 
-    def compare(self, found: Found) -> tuple[tuple[str, ...], Seals | None]:
-        """Take what was found. Returns the tables to tell of, and the seals to keep in one step with that; None while
-        they are as they were."""
-        broken = tuple(
-            name for name, seal in found.seals.items() if not is_unbroken(self._known.get(name), seal)
-        )
-        if found.gone:
-            broken = _each_once([broken, found.partitioned])
-        self._known = dict(found.seals)
-        self._leaves -= {*found.gone, *_named(found.seals.values())}
+    def compare(self, found: Found) -> News:
+        """Take what was found."""
+        broken = [name for name, seal in found.seals.items() if not is_unbroken(self._known.get(name), seal)]
+        gone = found.gone & self.leaves
+        broken = _each_once([broken, (self._leaves[oid] for oid in sorted(gone))])
+        self._known, self._reported = dict(found.seals), self._reported | gone
         ended, begun = found.horizon
         second = [names for until, names in self._waiting if until <= ended]
         self._waiting = [each for each in self._waiting if each[0] > ended]
         if broken and ended < begun:
-            self._waiting.append((begun, broken))
-        return _each_once([broken, *second]), self._to_keep()
+            self._waiting.append((begun, tuple(broken)))
+        seals = self._settled()
+        if seals == self._queued and not gone:
+            return News(missed=tuple(_each_once([broken, *second])))
+        self._queued = seals
+        return News(missed=tuple(_each_once([broken, *second])), seals=seals, gone=gone)
 
-    def _to_keep(self) -> Seals | None:
-        waiting = set(_each_once(names for _, names in self._waiting))
-        keep = {name: seal for name, seal in self._known.items() if name not in waiting}
-        if self._leaves:
-            keep[LEAVES] = " ".join(map(str, sorted(self._leaves)))
-        if keep == self._handed:
+    def hand_out(self, news: News) -> Seals | None:
+        """News are told now, in the order in which they were made. Returns the seals to keep in one step with that."""
+        if news.seals is None:
             return None
-        self._handed = keep
-        return keep
+        self._told = news.seals
+        done = news.gone | _named(news.seals.values())
+        self._leaves = {oid: table for oid, table in self._leaves.items() if oid not in done}
+        self._reported -= done
+        return self._with_leaves()
+
+    def _set(self, seals: Seals) -> None:
+        self._known, self._told = dict(seals), dict(seals)
+        self._waiting, self._leaves, self._reported = [], {}, set()
+
+    def _settled(self) -> Seals:
+        waiting = {name for _, names in self._waiting for name in names}
+        return {name: seal for name, seal in self._known.items() if name not in waiting}
+
+    def _with_leaves(self) -> Seals:
+        return {**self._told, LEAVES: _encode(self._leaves).decode()} if self._leaves else self._told
 
 
 def _named(seals: Iterable[str]) -> set[int]:
@@ -136,5 +166,5 @@ def _named(seals: Iterable[str]) -> set[int]:
     return {int(word.lstrip("+").split("/")[0]) for seal in seals for word in seal.split()[1:]}
 
 
-def _each_once(groups: Iterable[Iterable[str]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for names in groups for name in names))
+def _each_once(groups: Iterable[Iterable[str]]) -> list[str]:
+    return list(dict.fromkeys(name for names in groups for name in names))

@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 import structlog
@@ -25,7 +25,7 @@ from tidings.sources.postgres.desk import Desk
 from tidings.sources.postgres.health import Bounds, Vitals, judge
 from tidings.sources.postgres.pgoutput.frames import Keepalive, XLogData
 from tidings.sources.postgres.pgoutput.messages import DecodeError
-from tidings.sources.postgres.seals import Keeper
+from tidings.sources.postgres.seals import Keeper, News
 from tidings.sources.postgres.setup import Names
 from tidings.sources.postgres.snapshot import read_snapshot
 from tidings.sources.postgres.spool import SPOOL_BYTES, Spool, SpoolFull
@@ -105,7 +105,9 @@ class PostgresSource:
         self._stream: Stream | None = None
         self._vitals = Vitals(since=clock())
         self._keeper = Keeper()
-        self._news: list[_News] = []
+        self._news: list[
+            tuple[int, News]
+        ] = []  # with the place of the server's log after which they are told
         self._hurry = False
         self._given: Checkpoint | None = None
         self._settled = asyncio.Event()  # all that was given is in the log
@@ -323,25 +325,22 @@ class PostgresSource:
             await stream.wait(min(longest, NEWS_SECONDS) if self._news else longest)
             turn = _Turn(self._clock)
 
-    def _with_leaves(self, told: Transaction, leaves: frozenset[int]) -> Transaction:
-        """A transaction with the seals that follow from it. They must not come before a gap that waits."""
+    def _with_leaves(self, told: Transaction, leaves: Mapping[int, str]) -> Transaction:
+        """A transaction with the partitions whose rows it is the first to tell."""
         seals = self._keeper.note(leaves) if leaves else None
-        if seals is None:
-            return told
-        if self._news:
-            self._news.append(_News(0, None, seals))
-            return told
-        return msgspec.structs.replace(told, seals=seals)
+        return told if seals is None else msgspec.structs.replace(told, seals=seals)
 
     def _ripe(self, idle: _Idle) -> Transaction | None:
         """What a look has found, once all is told that was committed before it.
 
         Told earlier, it would have clients read anew, and then take older changes for newer ones.
         """
-        if not self._news or idle.reached < self._news[0].at:
+        if not self._news or idle.reached < self._news[0][0]:
             return None
-        _, gap, seals = self._news.pop(0)
-        return Transaction(checkpoint=idle.told, gap=gap, seals=seals)
+        _, news = self._news.pop(0)
+        why = "changes of the table may not have been published"
+        gap = Gap(why, news.missed) if news.missed else None
+        return Transaction(checkpoint=idle.told, gap=gap, seals=self._keeper.hand_out(news))
 
     def _let_go(self, seconds: float) -> bool:
         """A server that wants to end waits until its readers have confirmed all. It must not wait for our log."""
@@ -361,13 +360,14 @@ class PostgresSource:
         while True:
             try:
                 keeper = self._keeper
-                look = await asyncio.to_thread(self._desk.look, keeper.known, keeper.leaves)
+                look = await asyncio.to_thread(
+                    self._desk.look, keeper.known, keeper.leaves, waiting=keeper.waiting
+                )
                 self._vitals.note(look, self._clock())
                 # Not in the thread: one that was cancelled has compared nothing.
-                missed, seals = keeper.compare(look.found)
-                if missed or seals is not None:
-                    why = "changes of the table may not have been published"
-                    self._news.append(_News(look.at, Gap(why, missed) if missed else None, seals))
+                news = keeper.compare(look.found)
+                if news.missed or news.seals is not None:
+                    self._news.append((look.at, news))
                     stream.wake()
             except TidingsError as error:
                 log.info("source_not_seen", source=self.name, detail=str(error))
@@ -383,14 +383,6 @@ class PostgresSource:
 
 def _place(progress: Progress | None) -> tuple[str, Checkpoint] | None:
     return None if progress is None else (progress.generation, progress.checkpoint)
-
-
-class _News(NamedTuple):
-    """What a look has found. at: the place of the server's log after which it is told."""
-
-    at: int
-    gap: Gap | None
-    seals: Seals | None
 
 
 class _Turn:

@@ -29,10 +29,16 @@ VALUE_BYTES: Final = 1 << 20
 class RelationRows:
     """Reads the rows of one relation as it was when it was told.
 
-    key: the primary key's columns; where it is not known any more, those that the relation says.
+    key: the primary key's columns; where it is not known any more, those that the relation says. partial: whether it
+    has a partition whose old rows are not logged whole though the table's are: the server then says of them that they
+    are whole, and sends nulls for what the partition did not log. Which partition a row was in it does not say.
     """
 
-    def __init__(self, relation: Relation, types: Types, key: Sequence[str] | None) -> None:
+    def __init__(
+        self, relation: Relation, types: Types, key: Sequence[str] | None, *, partial: bool = False
+    ) -> None:
+        self.partial = partial
+        self.full = relation.identity == "f"
         self.schema = relation.schema
         self.table = relation.table
         self.name = table_name(relation.schema, relation.table)
@@ -72,10 +78,12 @@ class RelationRows:
         return self._change("truncate", None, None, (), (), time, position)
 
     def _old(self, values: Sequence[Value], kind: OldKind | None) -> Row:
-        """In a key tuple, what is not key is null without being it."""
+        """In a key tuple, and in one that is whole in name only, what was not logged is null without being it."""
         old, _, _ = self._read(values)
         if kind == "O":
-            return old
+            return (
+                {column: value for column, value in old.items() if value is not None} if self.partial else old
+            )
         return {column: old[column] for column in self._identity if old.get(column) is not None}
 
     def _read(self, values: Sequence[Value]) -> tuple[Row, list[str], list[str]]:

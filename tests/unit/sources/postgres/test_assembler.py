@@ -8,13 +8,14 @@ from contextlib import contextmanager
 import pytest
 
 from tests.unit.sources.postgres.pgoutput.encoder import encode
-from tidings.changes import Checkpoint, Transaction
+from tidings.changes import Checkpoint, Row, Transaction
 from tidings.sources.postgres import assembler as module
 from tidings.sources.postgres.assembler import Assembler
 from tidings.sources.postgres.pgoutput.messages import (
     Begin,
     Commit,
     DecodeError,
+    Delete,
     Insert,
     LogicalEmit,
     LogicalMessage,
@@ -189,15 +190,26 @@ def leaves(messages: Iterable[LogicalMessage], after: Checkpoint | None = None) 
     with assembling(after) as assembler:
         for message in messages:
             list(assembler.take(encode(message), TIME))
-        found = set(assembler.take_leaves())
-        assert assembler.take_leaves() == frozenset()
-        return found
+        found = assembler.take_leaves()
+        assert assembler.take_leaves() == {}
+        assert set(found.values()) <= {"t"}
+        return set(found)
 
 
 def test_a_relation_that_is_told_before_a_change_of_another_is_a_leaf_of_that() -> None:
     assert leaves(commit(100, TABLE, LEAF, insert(1))) == {2}
     assert leaves(commit(100, TABLE, insert(1))) == set()
-    assert leaves(commit(100, TABLE, Truncate(None, (1,), False, False))) == set()
+    other = Relation(None, 3, "public", "u", "d", TABLE.columns)
+    emptied = Truncate(None, (1, 3), False, False)
+    assert leaves([*commit(100, TABLE, other, emptied), *commit(200, insert(1))]) == set()
+
+
+def test_a_leaf_of_a_table_that_is_not_captured_is_nobodys() -> None:
+    with assembling() as assembler:
+        assembler._key_of = lambda name: None
+        for message in commit(100, TABLE, LEAF, insert(1)):
+            list(assembler.take(encode(message), TIME))
+        assert assembler.take_leaves() == {}
 
 
 def test_a_table_whose_changes_are_passed_over_or_aborted_is_no_leaf() -> None:
@@ -207,3 +219,34 @@ def test_a_table_whose_changes_are_passed_over_or_aborted_is_no_leaf() -> None:
     abort, done = StreamAbort(9, 10, None, None), StreamCommit(9, 100, 108, TIME)
     assert leaves([*block, abort, done]) == set()
     assert leaves([*block, abort, StreamStart(9, False), insert(2, 9), StreamStop(), done]) == set()
+
+
+def old_rows(*messages: LogicalMessage) -> list[Row | None]:
+    return [change.old for one in told(messages) for change in one.changes]
+
+
+def test_a_leaf_that_logs_less_than_its_table_makes_nulls_doubtful_until_it_logs_all() -> None:
+    columns = (RelationColumn("id", True, 23, -1), RelationColumn("n", True, 23, -1))
+    table, leaf = (
+        Relation(None, 1, "public", "t", "f", columns),
+        Relation(None, 2, "public", "t_1", "d", columns),
+    )
+    gone = Delete(None, 1, (b"1", None), "O")
+    whole = Relation(None, 2, "public", "t_1", "f", columns)
+    assert old_rows(*commit(100, table, gone)) == [{"id": 1, "n": None}]
+    assert old_rows(*commit(100, table, leaf, gone), *commit(200, gone)) == [{"id": 1}, {"id": 1}]
+    again = commit(200, table, gone)  # told anew, as after an ALTER
+    assert old_rows(*commit(100, table, leaf, gone), *again) == [{"id": 1}, {"id": 1}]
+    mended = commit(200, table, whole, gone)
+    assert old_rows(*commit(100, table, leaf, gone), *mended) == [{"id": 1}, {"id": 1, "n": None}]
+
+
+def test_a_leaf_that_was_told_in_an_aborted_part_is_known_afterwards() -> None:
+    """The server tells it once, and not again for what holds."""
+    columns = (RelationColumn("id", True, 23, -1), RelationColumn("n", True, 23, -1))
+    table = Relation(10, 1, "public", "t", "f", columns)
+    leaf = Relation(10, 2, "public", "t_1", "d", columns)
+    gone = Delete(10, 1, (b"1", None), "O")
+    block = streamed(table, leaf, gone)
+    stream = [*block, StreamAbort(9, 10, None, None), StreamCommit(9, 100, 108, TIME)]
+    assert old_rows(*stream, *commit(200, Delete(None, 1, (b"2", None), "O"))) == [{"id": 2}]

@@ -92,7 +92,9 @@ class Watcher:
         self._keeper.go_on(kept)
 
     def look(self) -> Missed:
-        return self._keeper.compare(self.desk.look(self._keeper.known, self._keeper.leaves).found)
+        keeper = self._keeper
+        news = keeper.compare(self.desk.look(keeper.known, keeper.leaves, waiting=keeper.waiting).found)
+        return news.missed, keeper.hand_out(news)
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from tidings.errors import SourceError
 from tidings.sources.base import ChangeSource, SnapshotSource, Wanted
 from tidings.sources.postgres import PostgresSource, source
 from tidings.sources.postgres.pgoutput.frames import Keepalive
-from tidings.sources.postgres.seals import LEAVES
-from tidings.sources.postgres.source import _Idle, _News
+from tidings.sources.postgres.seals import LEAVES, Found, Horizon
+from tidings.sources.postgres.source import _Idle
 from tidings.sources.postgres.stream import Stream, StreamFailed
 
 PATIENCE = 20.0
@@ -154,45 +154,22 @@ async def test_a_closed_source_ends_its_transactions(made: PostgresSource) -> No
         await waiting
 
 
-def test_seals_that_follow_from_a_commit_go_with_it_but_never_before_a_gap_that_waits() -> None:
+def test_news_are_told_with_their_seals_once_the_log_is_told_up_to_there() -> None:
     one = PostgresSource("postgresql://", ["p"])
     one._keeper.begin({"p": "1"})
     commit = Transaction(checkpoint=Checkpoint(1))
-    assert one._with_leaves(commit, frozenset()) is commit
-    assert one._with_leaves(commit, frozenset({9})).seals == {"p": "1", LEAVES: "9"}
-    one._news.append(_News(500, Gap("", ("p",)), {"p": "2", LEAVES: "9"}))
-    assert one._with_leaves(commit, frozenset({10})) is commit
+    assert one._with_leaves(commit, {}) is commit
+    assert one._with_leaves(commit, {9: "p"}).seals == {"p": "1", LEAVES: '{"9":"p"}'}
+    found = Found(seals={"p": "2"}, horizon=Horizon(1, 1))
+    one._news.append((500, one._keeper.compare(found)))
     idle = _Idle(Checkpoint(100), now=0.0)
     assert one._ripe(idle) is None
     idle.note(keepalive(500), settled=True)
-    told = [one._ripe(idle), one._ripe(idle)]
-    assert [each and (each.gap is not None, each.seals) for each in told] == [
-        (True, {"p": "2", LEAVES: "9"}),
-        (False, {"p": "1", LEAVES: "9 10"}),
-    ]
+    told = one._ripe(idle)
+    assert told is not None
+    assert told.gap is not None
+    assert (told.gap.tables, told.seals) == (("p",), {"p": "2", LEAVES: '{"9":"p"}'})
     assert one._ripe(idle) is None
-
-
-async def test_while_there_is_something_to_tell_the_server_is_asked_how_far_it_is(
-    made: PostgresSource, newest_postgres: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(source, "WATCH_SECONDS", 0.05)
-    asked: list[int] = []
-    ask = Stream.ask
-
-    def noted(self: Stream) -> None:
-        asked.append(1)
-        ask(self)
-
-    monkeypatch.setattr(Stream, "ask", noted)
-    await made.open()
-    stream = made.transactions()
-    await made.acknowledge((await take(stream)).checkpoint)
-    newest_postgres.run(f"ALTER PUBLICATION {made.names.publication} DROP TABLE t")
-    while (told := await take(stream)).gap is None:
-        await made.acknowledge(told.checkpoint)
-    assert asked
-    await stream.aclose()
 
 
 # ── what keepalives say

@@ -96,6 +96,13 @@ def test_a_partition_with_a_lesser_identity_than_its_table_tells_no_wrong_old_ro
     assert unknown.old == {}
 
 
+def test_where_a_partition_logs_less_a_null_of_a_whole_old_row_may_be_none() -> None:
+    partial = rows("f", ("id", "n", "body"))
+    partial.partial = True
+    gone = partial.delete(Delete(None, 1, (b"1", None, b"a"), "O"), 7, "0/1")
+    assert (gone.old, gone.unknown) == ({"id": 1, "body": "a"}, ("n",))
+
+
 @pytest.mark.parametrize("value", [b"no number", b"1" * 20])
 def test_a_value_that_cannot_be_read_or_is_too_large_is_unknown(
     value: bytes, monkeypatch: pytest.MonkeyPatch
