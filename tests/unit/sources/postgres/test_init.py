@@ -22,7 +22,8 @@ def test_tables_are_read_as_rules_see_them_and_nothing_is_made(newest_postgres: 
         columns=("id", "title"),
         key=("id",),
         old=("id",),
-        fix='run ALTER TABLE "public"."tasks" REPLICA IDENTITY FULL',
+        fix='run ALTER TABLE "public"."tasks" REPLICA IDENTITY FULL'
+        " (tidings source add --full tasks sets what is missing)",
     )
     assert infos["notes"].old == ("id", "body")
     assert newest_postgres.rows("SELECT count(*) FROM pg_publication") == [(0,)]
