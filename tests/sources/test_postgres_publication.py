@@ -28,7 +28,10 @@ APP = AppId("1001")
 
 TASKS = "CREATE TABLE tasks (id int PRIMARY KEY, title text)"
 NOTES = "CREATE TABLE notes (id int PRIMARY KEY)"
-BACK = Gap("changes of the table may not have been published", ("tasks",))
+BACK = Gap(
+    "not all changes of these tables may have been published: their publication or a partition changed",
+    ("tasks",),
+)
 
 
 @pytest.fixture(autouse=True)

@@ -97,19 +97,23 @@ def rules_for(config: Config, at: int, functions: Sequence[FunctionRule] = ()) -
     given: list[AnyRule] = [*config.rules, *functions]
     rules = [usual(rule) for rule in given]
     named = {usual_table(table) for source in config.sources for table in source.tables}
-    strays = strays_of(rules, named) if all(source.tables for source in config.sources) else []
-    if strays:
-        raise ConfigError("\n".join(uncaptured(number, rule.table, named) for number, rule in strays))
+    if strays := faults_of_strays(config, rules):
+        raise ConfigError("\n".join(strays.values()))
     tables = {usual_table(table) for table in config.sources[at].tables}
     return [rule for rule in rules if (rule.table in tables if tables else rule.table not in named)]
 
 
-def strays_of(rules: Sequence[AnyRule], named: Collection[str]) -> list[tuple[int, AnyRule]]:
-    """The rules whose table no source names, with their places from 1."""
-    return [(number, rule) for number, rule in enumerate(rules, 1) if rule.table not in named]
+def faults_of_strays(config: Config, rules: Sequence[AnyRule]) -> dict[int, str]:
+    """What is wrong with each rule whose table no source captures, by its place from 1. A source that names no tables
+    takes what is left."""
+    if not config.sources or not all(source.tables for source in config.sources):
+        return {}
+    named = {usual_table(table) for source in config.sources for table in source.tables}
+    strays = ((number, rule.table) for number, rule in enumerate(rules, 1) if rule.table not in named)
+    return {number: _uncaptured(number, table, named) for number, table in strays}
 
 
-def uncaptured(number: int, table: str, named: Collection[str]) -> str:
+def _uncaptured(number: int, table: str, named: Collection[str]) -> str:
     """What is wrong with a rule whose table no source captures."""
     fix = (
         f"did you mean {near!r}?"

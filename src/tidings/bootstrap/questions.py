@@ -11,12 +11,11 @@ import msgspec
 
 from tidings.bootstrap.addresses import is_postgres, sqlite_path
 from tidings.bootstrap.feeds import (
+    faults_of_strays,
     nothing_to_capture,
     read_tables,
     slot_of,
-    strays_of,
     tables_for,
-    uncaptured,
     usual,
     usual_table,
 )
@@ -40,13 +39,10 @@ class Answer(msgspec.Struct, frozen=True):
 
 def faults_of_sources(config: Config, sqlite: Driver) -> list[str]:
     """Every fault of sources and rules that only their databases can show."""
-    named = {usual_table(table) for source in config.sources for table in source.tables}
     rules = [usual(rule) for rule in config.rules]
-    strays = strays_of(rules, named) if all(source.tables for source in config.sources) else []
-    faults = [uncaptured(number, rule.table, named) for number, rule in strays if config.sources]
-    faults += _same_slots(config)
-    numbers = {number for number, _ in strays}
-    kept = tuple(rule for number, rule in enumerate(config.rules, 1) if number not in numbers)
+    strays = faults_of_strays(config, rules)
+    faults = [*strays.values(), *_same_slots(config)]
+    kept = tuple(rule for number, rule in enumerate(config.rules, 1) if number not in strays)
     captured = msgspec.structs.replace(config, rules=kept)
     infos: dict[str, TableInfo] = {}
     strict: set[str] = set()  # tables of sources whose rules must be told old rows

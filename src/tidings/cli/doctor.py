@@ -17,7 +17,14 @@ from cyclopts import Parameter
 
 from tidings.bootstrap import questions
 from tidings.bootstrap.addresses import is_postgres, sqlite_path
-from tidings.bootstrap.feeds import postgres_room, read_sqlite, source_name, tables_for, usual
+from tidings.bootstrap.feeds import (
+    faults_of_strays,
+    postgres_room,
+    read_sqlite,
+    source_name,
+    tables_for,
+    usual,
+)
 from tidings.cli import FAILED, WELL
 from tidings.cli.options import ServerFlags, Url, server_url
 from tidings.config.loading import Faults, Loaded
@@ -83,6 +90,8 @@ def _look(flags: ServerFlags, url: str | None) -> Iterator[Finding]:
         yield Finding("ok", "sources", "there is none")
     for at, settings in enumerate(config.sources):
         yield from _source(config, at, settings)
+    for fault in faults_of_strays(config, [usual(rule) for rule in config.rules]).values():
+        yield Finding("fail", "rules", fault)
     if config.apps_table is not None:
         faults = questions.faults_of_apps_table(config, rows=True)
         yield from (Finding("fail", "apps_table", fault) for fault in faults)

@@ -104,7 +104,7 @@ class Pump:
                 batch = _Batch()
             for gap in gaps:
                 for pattern in self.router.patterns(gap):
-                    await self._declare_gap(pattern, gap.reason)
+                    await self._declare_gap(pattern, gap.reason, gap.tables)
             for pattern in routed.untold:
                 await self._declare_gap(pattern, "a change could not be told whole, or held no message")
             batch.add(read, routed)
@@ -154,8 +154,9 @@ class Pump:
             self._metrics.published.labels(self.app).inc(len(messages))
         return published
 
-    async def _declare_gap(self, pattern: str, why: str) -> None:
-        log.warning("source_gap", extra={"source": self.source.name, "pattern": pattern, "why": why})
+    async def _declare_gap(self, pattern: str, why: str, tables: Sequence[str] = ()) -> None:
+        told = {"source": self.source.name, "pattern": pattern, "why": why}
+        log.warning("source_gap", extra={**told, "tables": ", ".join(tables)} if tables else told)
         await self._until_written(lambda: self._broker.declare_gap(self.app, pattern, "source"))
 
     async def _until_written(self, write: Callable[[], Awaitable[T]]) -> T:

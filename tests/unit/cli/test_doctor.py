@@ -77,6 +77,19 @@ def test_a_sqlite_source_and_its_rules(tmp_path: Path, capsys: pytest.CaptureFix
     assert [about for about, _ in failed(looked(capsys, code=1))] == ["none"]
 
 
+def test_a_rule_for_a_table_that_no_source_captures_fails_as_it_would_at_the_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "app.db")) as db:
+        db.execute("CREATE TABLE tasks (id INTEGER PRIMARY KEY)")
+    source = '[[sources]]\nurl = "sqlite:///app.db"\ntables = ["tasks"]\n'
+    rule = '[[rules]]\ntable = "notes"\nchannel = "notes"\ninsert = "made"\n'
+    (tmp_path / "tidings.toml").write_text(source + rule)
+    ((about, what),) = failed(looked(capsys, code=1))
+    assert about == "rules"
+    assert "no source captures table 'notes'" in what
+
+
 def test_a_postgres_source_and_its_rules(
     newest_postgres: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

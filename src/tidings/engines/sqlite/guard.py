@@ -35,7 +35,7 @@ class Guard:
             os.close(self._file)
             raise EngineError(
                 f"{path} is in use by another process, which holds {self.path}; "
-                "choose another --data, or stop the other server"
+                "stop the other server, or wait for it if it is ending; for a second app choose another --data"
             ) from error
         except OSError as error:
             os.close(self._file)

@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 
 import msgspec
 import psycopg
+import structlog
 
 from tidings.changes import Seals
 from tidings.errors import SourceError
@@ -23,6 +24,8 @@ from tidings.sources.postgres.published import read_seals
 from tidings.sources.postgres.seals import Found, Horizon, is_unbroken
 from tidings.sources.postgres.setup import Names
 from tidings.sources.postgres.values.types import CATALOG_SQL, TypeInfo, Types
+
+log = structlog.get_logger("tidings.sources.postgres")
 
 T = TypeVar("T")
 
@@ -198,7 +201,9 @@ class Desk:
                 found = read_tables(connection, [name])
                 self._tables.update(found)
                 there |= found
-                setup.ensure_publication(connection, self._names, there)
+                for step in setup.ensure_publication(connection, self._names, there):
+                    if step.sql:  # whoever took the table out will want to know
+                        log.warning("publication_changed", publication=self._names.publication, sql=step.sql)
             except SourceError:
                 there.pop(name, None)
         seals = self._seals(connection) if len(sound) < len(self._tables) else seals

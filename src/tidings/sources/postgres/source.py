@@ -338,7 +338,7 @@ class PostgresSource:
         if not self._news or idle.reached < self._news[0][0]:
             return None
         _, news = self._news.pop(0)
-        why = "changes of the table may not have been published"
+        why = "not all changes of these tables may have been published: their publication or a partition changed"
         gap = Gap(why, news.missed) if news.missed else None
         return Transaction(checkpoint=idle.told, gap=gap, seals=self._keeper.hand_out(news))
 
