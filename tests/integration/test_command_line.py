@@ -179,7 +179,7 @@ def test_a_busy_port_names_the_flag(command: str, tmp_path: Path) -> None:
 def test_a_log_that_another_process_holds_is_told(server: ServerProcess, tmp_path: Path) -> None:
     said = failed("serve", "--port", str(free_port()), "--data", str(server._data), cwd=tmp_path)
     assert "in use by another process" in said
-    assert "choose another --data, or stop the other server" in said
+    assert "stop the other server, or wait for it if it is ending" in said
 
 
 @pytest.mark.parametrize(
