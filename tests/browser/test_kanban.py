@@ -404,6 +404,20 @@ class TestTheFourOfTheSource:
         windows["Ada"].page.screenshot(path=str(shots / "kanban-five.png"))
         assert [window.complaints for window in windows.values()] == [[]] * 5
 
+    def test_a_card_that_comes_in_while_the_mouse_is_down_does_not_take_the_click(self, desk: Desk) -> None:
+        ada, grace = desk.open("Ada"), desk.open("Grace")
+        ada.page.get_by_role("button", name="Add task to To do").hover()
+        ada.page.mouse.down()
+        grace.add_task("To do", "in between")
+        expect(ada.card("in between")).to_be_visible(timeout=LIMIT)
+        ada.page.mouse.up()
+        box = ada.page.get_by_role("textbox", name="Title of the new task in To do")
+        expect(box).to_be_focused(timeout=LIMIT)
+        box.fill("after it")
+        box.press("Enter")
+        board = desk.converge(ada, grace)
+        assert board["To do"][-2:] == ["in between", "after it"]
+
 
 class TestDragging:
     def test_mouse_lifts_shows_the_place_and_drops(self, desk: Desk, shots: Path) -> None:

@@ -53,7 +53,17 @@ export const Column = memo(function Column(props: Props) {
             onClose={() => onAdd(null)}
           />
         ) : (
-          <button type="button" className="add-task" onClick={() => onAdd(column.statusId)}>
+          <button
+            type="button"
+            className="add-task"
+            onClick={() => onAdd(column.statusId)}
+            onMouseDown={(event) => {
+              // A card that somebody else adds meanwhile moves the button away from under the pointer: no click then.
+              if (event.button !== 0) return
+              event.preventDefault() // the focus goes to the new field, and stays there
+              onAdd(column.statusId)
+            }}
+          >
             <PlusIcon />
             Add task<span className="visually-hidden"> to {column.name}</span>
           </button>
