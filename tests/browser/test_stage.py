@@ -23,6 +23,8 @@ def page(browser: Browser, demo: DemoProcess) -> Page:
     page.goto(demo.url)
     for side in ("#left", "#right"):
         connected(page.frame_locator(side))
+        # A board that is unplugged before it has read its rows has none that could be old.
+        expect(page.frame_locator(side).locator(".card-open").first).to_be_visible(timeout=LIMIT)
     return page
 
 
