@@ -415,8 +415,7 @@ class TestTheFourOfTheSource:
         expect(box).to_be_focused(timeout=LIMIT)
         box.fill("after it")
         box.press("Enter")
-        board = desk.converge(ada, grace)
-        assert board["To do"][-2:] == ["in between", "after it"]
+        assert desk.converge(ada, grace)["To do"][-2:] == ["in between", "after it"]
 
 
 class TestDragging:
