@@ -412,7 +412,6 @@ class TestTheFourOfTheSource:
         expect(ada.card("in between")).to_be_visible(timeout=LIMIT)
         ada.page.mouse.up()
         box = ada.page.get_by_role("textbox", name="Title of the new task in To do")
-        expect(box).to_be_focused(timeout=LIMIT)
         box.fill("after it")
         box.press("Enter")
         assert desk.converge(ada, grace)["To do"][-2:] == ["in between", "after it"]
