@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Self
 
 from tidings.testing.links import CHUNK_BYTES, Counts, Direction, Link, Streams, Weather, reset_transport
+from tidings.testing.listening import stop_listening
 from tidings.testing.ports import free_port
 
 __all__ = ["Counts", "Direction", "FaultProxy", "Link", "Weather"]
@@ -82,8 +83,8 @@ class FaultProxy:
     async def refuse(self) -> None:
         """Stop listening: whoever dials is refused by the kernel. Present connections live on."""
         if self._server is not None:
-            self._server.close()
-            self._server = None
+            server, self._server = self._server, None
+            await stop_listening(server)
 
     async def close(self) -> None:
         """Stop listening and end every connection with RST; returns when all are gone."""

@@ -10,6 +10,7 @@ import pytest
 
 from tidings.testing import faults as faults_module
 from tidings.testing.faults import Direction, FaultProxy
+from tidings.testing.listening import stop_listening
 from tidings.testing.ports import free_port
 
 LIMIT = 10.0
@@ -51,7 +52,7 @@ async def echo() -> AsyncIterator[EchoServer]:
     server = await asyncio.start_server(echo.accept, "127.0.0.1", 0)
     echo.port = server.sockets[0].getsockname()[1]
     yield echo
-    server.close()
+    await stop_listening(server)
     for task in echo.tasks:
         task.cancel()
     await asyncio.gather(*echo.tasks, return_exceptions=True)
