@@ -20,7 +20,7 @@ from tidings.ids import AppId
 from tidings.messages import Message
 from tidings.node.metrics import Metrics
 from tidings.node.pump import Pump
-from tidings.sources.postgres import PostgresSource, source
+from tidings.sources.postgres import PostgresSource, watch
 from tidings.sources.router import ChangeRouter
 from tidings.sources.rules import Rule
 
@@ -36,7 +36,7 @@ BACK = Gap(
 
 @pytest.fixture(autouse=True)
 def _looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "WATCH_SECONDS", 0.05)
+    monkeypatch.setattr(watch, "WATCH_SECONDS", 0.05)
 
 
 async def following(pg: PostgresRig, *tables: str) -> Follower:
@@ -353,7 +353,7 @@ async def test_a_partition_whose_rows_were_told_and_that_is_gone_at_the_next_sta
 ) -> None:
     """No seal ever knew it: it was made after the last look."""
     pg.execute(PARTS)
-    monkeypatch.setattr(source, "WATCH_SECONDS", 600.0)
+    monkeypatch.setattr(watch, "WATCH_SECONDS", 600.0)
     follower = await following(pg)
     waiting = asyncio.create_task(follower.changes(1))
     await until(

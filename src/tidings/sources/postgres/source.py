@@ -1,4 +1,6 @@
-"""PostgresSource: the change source of a Postgres database, over logical replication. It follows; others decide.
+"""PostgresSource: the change source of a Postgres database, over logical replication.
+
+It begins where the log has us, connection after connection; `following` reads one, `watch` looks at what is published.
 
 Never gives up: each trouble is told in `health` and tried again. Never silent: what cannot be continued is a gap.
 """
@@ -16,21 +18,22 @@ from typing import Final
 import msgspec
 import structlog
 
-from tidings.changes import Checkpoint, Gap, Progress, Seals, Transaction
+from tidings.changes import Checkpoint, Progress, Seals, Transaction
 from tidings.errors import SourceError, TidingsError
 from tidings.sources.base import ProgressOf, Snapshot, SourceHealth, Wanted, no_progress
 from tidings.sources.postgres.assembler import Assembler
-from tidings.sources.postgres.continuity import Beginning, begin, reached, start_position
+from tidings.sources.postgres.continuity import Beginning, begin, start_position
 from tidings.sources.postgres.desk import Desk
+from tidings.sources.postgres.following import Following
 from tidings.sources.postgres.health import Bounds, Vitals, judge
-from tidings.sources.postgres.pgoutput.frames import Keepalive, XLogData
 from tidings.sources.postgres.pgoutput.messages import DecodeError
-from tidings.sources.postgres.seals import Keeper, News
+from tidings.sources.postgres.seals import Keeper
 from tidings.sources.postgres.setup import Names
 from tidings.sources.postgres.snapshot import read_snapshot
 from tidings.sources.postgres.spool import SPOOL_BYTES, Spool, SpoolFull
-from tidings.sources.postgres.stream import SILENT_SECONDS, SlotBusy, SlotLost, Stream, StreamFailed
+from tidings.sources.postgres.stream import SlotBusy, SlotLost, Stream, StreamFailed
 from tidings.sources.postgres.values.types import Types
+from tidings.sources.postgres.watch import Watch
 
 log = structlog.get_logger("tidings.sources.postgres")
 
@@ -46,25 +49,9 @@ RETRY_SECONDS: Final = (0.05, 2.0)
 STANDBY_SECONDS: Final = 0.5
 """Between tries to become the reader while another process is."""
 
-SLICE_SECONDS: Final = 0.004
-"""How long to work on what is here before others have their turn."""
-
 UNREAD_TRIES: Final = 3
 """Connections in a row on which the same place cannot be read. Then it is no accident of the network: streaming is
 given up, and then the slot is made anew behind that place, which is a gap."""
-
-LET_GO_SECONDS: Final = 5.0
-"""How long a server that asks us for a confirmation waits for what cannot be published now."""
-
-IDLE_SECONDS: Final = 1.0
-"""Between two notes that there was nothing for us: each is written to the log, and lets the server forget."""
-
-WATCH_SECONDS: Final = 5.0
-"""Between two looks at slot and publication."""
-
-NEWS_SECONDS: Final = 0.2
-"""Between two questions how far the server has come, while there is something to tell once it is there. The server's
-log writer writes to disk about as often (wal_writer_delay)."""
 
 
 class PostgresSource:
@@ -103,12 +90,9 @@ class PostgresSource:
         self._desk = Desk(url, self.names, tuple(dict.fromkeys(tables)), self._types)
         self._progress: ProgressOf = no_progress
         self._stream: Stream | None = None
+        self._following: Following | None = None
         self._vitals = Vitals(since=clock())
         self._keeper = Keeper()
-        self._news: list[
-            tuple[int, News]
-        ] = []  # with the place of the server's log after which they are told
-        self._hurry = False
         self._given: Checkpoint | None = None
         self._settled = asyncio.Event()  # all that was given is in the log
         self._condemned = ""  # why the slot must be made anew, though it may look well
@@ -201,7 +185,8 @@ class PostgresSource:
         self._closed = True
         self._settled.set()
         if self._stream is not None:
-            self._stream.wake()
+            if self._following is not None:
+                self._following.stop()
             await self._stream.close()
             self._stream = None
         await asyncio.to_thread(self._desk.close)
@@ -214,10 +199,8 @@ class PostgresSource:
         names = list(dict.fromkeys(each.table for each in wanted))
         tables = await asyncio.to_thread(self._desk.fresh, names)
         found = await read_snapshot(self._url, self.names.publication, tables, wanted, most)
-        self._hurry = True
-        if self._stream is not None:
-            self._stream.ask()
-            self._stream.wake()
+        if self._following is not None:
+            self._following.hurry()
         return Snapshot(
             generation=self.generation, checkpoint=Checkpoint(found.position - 1), rows=found.rows
         )
@@ -228,7 +211,7 @@ class PostgresSource:
         """One connection's life: begin where the log has us, then read until something breaks."""
         stream = await Stream.connect(self._url)
         assembler: Assembler | None = None
-        watch: asyncio.Task[None] | None = None
+        watching: asyncio.Task[None] | None = None
         try:
             slot = await asyncio.to_thread(self._desk.slot)
             if slot is not None and self._condemned:
@@ -249,20 +232,39 @@ class PostgresSource:
             log.info("source_follows", source=self.name, generation=self.generation, goes_on=plan.gap is None)
             if plan.gap is not None:
                 yield Transaction(checkpoint=after, gap=plan.gap, seals=seals)
-            spool = Spool(self._spool_bytes)
-            assembler = Assembler(stream.version, self._types, self._desk.key_of, after, spool=spool)
-            watch = asyncio.create_task(self._watch(stream))
-            async with aclosing(self._read(stream, assembler, after)) as reading:
-                async for transaction in reading:
+                if self._closed:
+                    return
+            assembler = Assembler(
+                stream.version, self._types, self._desk.key_of, after, spool=Spool(self._spool_bytes)
+            )
+            watch = Watch(
+                self.name, self._desk, self._keeper, self._vitals, clock=self._clock, found=stream.wake
+            )
+            self._following = Following(
+                stream,
+                assembler,
+                watch,
+                self._keeper,
+                self._vitals,
+                after=after,
+                learn=self._learn,
+                clock=self._clock,
+            )
+            watching = asyncio.create_task(watch.run())
+            async with aclosing(self._following.read()) as transactions:
+                async for transaction in transactions:
                     yield transaction
         finally:
-            self._stream = None
+            self._stream = self._following = None
             self._vitals.lost(self._clock())
-            if watch is not None:
-                watch.cancel()
+            if watching is not None:
+                watching.cancel()
             if assembler is not None:
                 assembler.close()
             await stream.close()
+
+    async def _learn(self, types: list[int]) -> None:
+        await asyncio.to_thread(self._desk.learn_types, types)
 
     async def _still(self, progress: Progress | None) -> Progress | None:
         """The progress, at the same place; it may have newer seals. Raises SourceError when it has moved on."""
@@ -273,106 +275,11 @@ class PostgresSource:
 
     def _remember(self, plan: Beginning, progress: Progress | None) -> Seals | None:
         """Compare the publication with what the log knows of it from now on. Returns what goes with a gap."""
-        self._news.clear()
         if plan.gap is not None and (plan.create or plan.gap.first):
             return self._keeper.begin(self._desk.before_slot, self._desk.horizon)
         # Also after a gap with a slot that stands: what was not published may lie behind it.
         self._keeper.go_on(None if progress is None else progress.seals)
         return None
-
-    async def _read(
-        self, stream: Stream, assembler: Assembler, after: Checkpoint
-    ) -> AsyncGenerator[Transaction, None]:
-        idle = _Idle(after, self._clock())
-        asked: float | None = None
-        ask_at = 0.0
-        turn = _Turn(self._clock)
-        while not self._closed:
-            if assembler.idle and (news := self._ripe(idle)) is not None:
-                yield news
-            frame = stream.next()
-            now = self._clock()
-            if isinstance(frame, XLogData):
-                self._vitals.heard(now, frame.end)
-                for found in assembler.take(frame.payload, frame.time):
-                    if isinstance(found, list):
-                        await asyncio.to_thread(self._desk.learn_types, found)
-                        continue
-                    idle.told = found.checkpoint
-                    self._vitals.last_commit = assembler.last_commit
-                    yield self._with_leaves(found, assembler.take_leaves())
-                    await turn.share()
-            elif isinstance(frame, Keepalive):
-                self._vitals.heard(now, frame.end)
-                idle.note(frame, settled=assembler.idle)
-                if frame.reply_now:
-                    stream.confirm(0, now=True)
-                    asked = now if asked is None else asked
-            if asked is not None and (stream.confirmed >= idle.end or self._let_go(now - asked)):
-                asked = None
-            if frame is not None:
-                await turn.share()
-                continue
-            if assembler.idle and idle.due(now, hurry=self._hurry):
-                self._hurry = False
-                yield Transaction(checkpoint=idle.take(now))
-                continue
-            self._check_silence(stream, now)
-            if self._news and now >= ask_at:
-                stream.ask()
-                ask_at = now + NEWS_SECONDS
-            longest = LET_GO_SECONDS / 5 if asked is not None else idle.seconds(now)
-            await stream.wait(min(longest, NEWS_SECONDS) if self._news else longest)
-            turn = _Turn(self._clock)
-
-    def _with_leaves(self, told: Transaction, leaves: Mapping[int, str]) -> Transaction:
-        """A transaction with the partitions whose rows it is the first to tell."""
-        seals = self._keeper.note(leaves) if leaves else None
-        return told if seals is None else msgspec.structs.replace(told, seals=seals)
-
-    def _ripe(self, idle: _Idle) -> Transaction | None:
-        """What a look has found, once all is told that was committed before it.
-
-        Told earlier, it would have clients read anew, and then take older changes for newer ones.
-        """
-        if not self._news or idle.reached < self._news[0][0]:
-            return None
-        _, news = self._news.pop(0)
-        why = "not all changes of these tables may have been published: their publication or a partition changed"
-        gap = Gap(why, news.missed) if news.missed else None
-        return Transaction(checkpoint=idle.told, gap=gap, seals=self._keeper.hand_out(news))
-
-    def _let_go(self, seconds: float) -> bool:
-        """A server that wants to end waits until its readers have confirmed all. It must not wait for our log."""
-        if seconds > LET_GO_SECONDS:
-            raise SourceError("the server asks to be let go, and what it told cannot be published yet")
-        return False
-
-    def _check_silence(self, stream: Stream, now: float) -> None:
-        silent = now - self._vitals.heard_at
-        if silent > SILENT_SECONDS:
-            raise SourceError("the server has said nothing for too long; connecting anew")
-        if silent > SILENT_SECONDS / 2:
-            stream.ask()
-
-    async def _watch(self, stream: Stream) -> None:
-        """Look at slot and publication now and then. What a table missed while it was not published is a gap."""
-        while True:
-            try:
-                keeper = self._keeper
-                look = await asyncio.to_thread(
-                    self._desk.look, keeper.known, keeper.leaves, waiting=keeper.waiting
-                )
-                self._vitals.note(look, self._clock())
-                # Not in the thread: one that was cancelled has compared nothing.
-                news = keeper.compare(look.found)
-                if news.missed or news.seals is not None:
-                    self._news.append((look.at, news))
-                    stream.wake()
-            except TidingsError as error:
-                log.info("source_not_seen", source=self.name, detail=str(error))
-                self._vitals.unseen = str(error)
-            await asyncio.sleep(WATCH_SECONDS)
 
     def _trouble(self, text: str) -> None:
         self._vitals.standby = False
@@ -383,51 +290,3 @@ class PostgresSource:
 
 def _place(progress: Progress | None) -> tuple[str, Checkpoint] | None:
     return None if progress is None else (progress.generation, progress.checkpoint)
-
-
-class _Turn:
-    """A slice of the loop's time."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._until = clock() + SLICE_SECONDS
-
-    async def share(self) -> None:
-        """When it is over, give others theirs."""
-        if self._clock() >= self._until:
-            await asyncio.sleep(0)
-            self._until = self._clock() + SLICE_SECONDS
-
-
-class _Idle:
-    """What keepalives say: that up to there was nothing for us. told: the checkpoint that was told last. end: how far
-    there was nothing but what was told."""
-
-    def __init__(self, told: Checkpoint, now: float) -> None:
-        self.told = told
-        self.end = 0
-        self._at = now
-        self._urgent = False
-
-    @property
-    def reached(self) -> int:
-        """Up to here all is told."""
-        return max(self.end, reached(self.told))
-
-    def note(self, frame: Keepalive, *, settled: bool) -> None:
-        """A position is only as good as what lies before it was told."""
-        if settled:
-            self.end = max(self.end, frame.end)
-            self._urgent = self._urgent or frame.reply_now
-
-    def due(self, now: float, *, hurry: bool) -> bool:
-        news = self.end - 1 > self.told.value
-        return news and (hurry or self._urgent or now - self._at >= IDLE_SECONDS)
-
-    def take(self, now: float) -> Checkpoint:
-        self.told, self._at, self._urgent = Checkpoint(self.end - 1), now, False
-        return self.told
-
-    def seconds(self, now: float) -> float:
-        """How long to wait for the server."""
-        return max(0.01, IDLE_SECONDS - (now - self._at)) if self.end - 1 > self.told.value else WATCH_SECONDS

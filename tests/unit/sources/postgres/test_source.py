@@ -11,10 +11,7 @@ from tests.fixtures.fix_postgres import Database
 from tidings.changes import Checkpoint, Gap, Progress, Transaction
 from tidings.errors import SourceError
 from tidings.sources.base import ChangeSource, SnapshotSource, Wanted
-from tidings.sources.postgres import PostgresSource, source
-from tidings.sources.postgres.pgoutput.frames import Keepalive
-from tidings.sources.postgres.seals import LEAVES, Found, Horizon
-from tidings.sources.postgres.source import _Idle
+from tidings.sources.postgres import PostgresSource, following, source
 from tidings.sources.postgres.stream import Stream, StreamFailed
 
 PATIENCE = 20.0
@@ -76,7 +73,7 @@ async def test_a_first_capture_begins_when_it_is_opened(
 async def test_an_idle_database_is_noted_so_that_the_server_may_forget(
     made: PostgresSource, newest_postgres: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(source, "IDLE_SECONDS", 0.01)
+    monkeypatch.setattr(following, "IDLE_SECONDS", 0.01)
     await made.open()
     stream = made.transactions()
     gap = await take(stream)
@@ -152,67 +149,6 @@ async def test_a_closed_source_ends_its_transactions(made: PostgresSource) -> No
     await made.close()
     with pytest.raises((StopAsyncIteration, RuntimeError)):
         await waiting
-
-
-def test_news_are_told_with_their_seals_once_the_log_is_told_up_to_there() -> None:
-    one = PostgresSource("postgresql://", ["p"])
-    one._keeper.begin({"p": "1"})
-    commit = Transaction(checkpoint=Checkpoint(1))
-    assert one._with_leaves(commit, {}) is commit
-    assert one._with_leaves(commit, {9: "p"}).seals == {"p": "1", LEAVES: '{"9":"p"}'}
-    found = Found(seals={"p": "2"}, horizon=Horizon(1, 1))
-    one._news.append((500, one._keeper.compare(found)))
-    idle = _Idle(Checkpoint(100), now=0.0)
-    assert one._ripe(idle) is None
-    idle.note(keepalive(500), settled=True)
-    told = one._ripe(idle)
-    assert told is not None
-    assert told.gap is not None
-    assert (told.gap.tables, told.seals) == (("p",), {"p": "2", LEAVES: '{"9":"p"}'})
-    assert one._ripe(idle) is None
-
-
-# ── what keepalives say
-
-
-def keepalive(end: int, *, reply_now: bool = False) -> Keepalive:
-    return Keepalive(end, 0, reply_now)
-
-
-def test_a_position_is_noted_once_and_not_too_often() -> None:
-    idle = _Idle(Checkpoint(100), now=0.0)
-    idle.note(keepalive(101), settled=True)
-    assert not idle.due(10.0, hurry=True)  # nothing new
-    idle.note(keepalive(200), settled=True)
-    assert not idle.due(0.5, hurry=False)
-    assert idle.due(0.5, hurry=True)
-    assert idle.due(1.0, hurry=False)
-    assert idle.take(1.0) == Checkpoint(199)
-    assert not idle.due(9.0, hurry=True)
-
-
-def test_within_a_commit_a_keepalive_says_nothing() -> None:
-    idle = _Idle(Checkpoint(100), now=0.0)
-    idle.note(keepalive(200), settled=False)
-    assert not idle.due(9.0, hurry=True)
-
-
-def test_a_server_that_asks_is_answered_at_once() -> None:
-    idle = _Idle(Checkpoint(100), now=0.0)
-    idle.note(keepalive(200, reply_now=True), settled=True)
-    assert idle.due(0.0, hurry=False)
-
-
-def test_what_is_told_reaches_to_its_last_commit_or_as_far_as_the_server_saw_nothing_for_us() -> None:
-    assert _Idle(Checkpoint(100), now=0.0).reached == 101
-    idle = _Idle(Checkpoint(100, 7), now=0.0)
-    assert idle.reached == 100  # the rest of that commit is to come
-    idle.note(keepalive(200), settled=True)
-    assert idle.reached == 200
-
-
-def test_a_commit_that_was_told_in_part_is_not_called_whole() -> None:
-    assert _Idle(Checkpoint(100, 7), now=0.0).told == Checkpoint(100, 7)
 
 
 @pytest.mark.parametrize(("failures", "gap"), [(3, None), (6, "cannot tell its own log")])
