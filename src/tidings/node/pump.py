@@ -29,8 +29,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-CHUNK: Final = 500
-"""Messages appended in one step, so that a huge transaction never holds the log or the loop."""
+CHUNK: Final = 250
+"""Messages appended in one step, so that a huge transaction never holds the log or the loop: a page of it and a bit.
+With two pages a publish beside it waits for twice as long, and the load is no faster."""
 
 SLICE_SECONDS: Final = 0.004
 """How long commits are routed before what there is is appended, and others have their turn of the loop."""

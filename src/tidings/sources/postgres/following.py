@@ -20,8 +20,9 @@ from tidings.sources.postgres.seals import Keeper
 from tidings.sources.postgres.stream import SILENT_SECONDS, Stream
 from tidings.sources.postgres.watch import WATCH_SECONDS, Watch
 
-SLICE_SECONDS: Final = 0.004
-"""How long to work on what is here before others have their turn."""
+SLICE_SECONDS: Final = 0.001
+"""How long to work on what is here before others have their turn. A publish to another channel waits for about five
+turns of the loop: with 4 ms its p99 beside a bulk load was 45 ms, and the load no faster."""
 
 LET_GO_SECONDS: Final = 5.0
 """How long a server that asks us for a confirmation waits for what cannot be published now."""
