@@ -67,11 +67,13 @@ Name = Annotated[
 
 
 class Meant(msgspec.Struct, frozen=True):
-    """The source that is meant, its tables, and whether the settings name it."""
+    """The source that is meant, and its tables. told: the tables that the settings list for it, if they name it at
+    all; known: so that nothing need be written there."""
 
     settings: SourceSettings
     tables: tuple[str, ...]
     rules: tuple[tuple[int, Rule], ...]
+    told: tuple[str, ...]
     known: bool
 
     @property
@@ -156,9 +158,9 @@ def _meant(config: Config, url: str, name: str | None, tables: Sequence[str]) ->
         for number, rule in enumerate(map(usual, config.rules), 1)
         if isinstance(rule, Rule) and rule.table in wanted
     )
-    told = {usual_table(table) for table in settings.tables}
-    named = known and (not told or set(wanted) <= told)
-    return Meant(sources[at], wanted, rules, named)
+    told = tuple(usual_table(table) for table in settings.tables)
+    named = known and (not told or set(wanted) <= set(told))
+    return Meant(sources[at], wanted, rules, told, named)
 
 
 def _referred(url: str) -> str:
@@ -212,7 +214,7 @@ def _add_postgres(meant: Meant, full: Sequence[str]) -> int:
         _tell("done" if step.sql else "there already", step.text, step.sql)
     if prepared.missing:
         return _hand_over(prepared)
-    _show_settings(meant)
+    _show_settings(meant, meant.tables)
     for note in _notes(meant, prepared):
         print(f"note: {note}")
     return WELL
@@ -243,6 +245,11 @@ def _notes(meant: Meant, prepared: Prepared) -> Iterator[str]:
                 f"of an old row, {table.name} tells only {', '.join(table.old)}; a rule whose channel, `when` or data"
                 f" of a delete needs more asks for --full {table.name}"
             )
+    if others := [table for table in prepared.beside if table not in (*meant.told, OUTBOX)]:
+        yield (
+            f"the publication also holds {', '.join(others)}; what a server captures is what the settings list,"
+            " so list them too if they are to be told"
+        )
     yield (
         "the database now keeps its log for this source: start `tidings serve` soon, or let go of it with"
         f" tidings source remove URL --name {meant.name}"
@@ -273,7 +280,7 @@ def _add_sqlite(meant: Meant) -> int:
     for table in tables:
         captured = states.get(table) == "captured"
         _tell("there already" if captured else "done", f"{table}: triggers that note its changes")
-    _show_settings(msgspec.structs.replace(meant, tables=tables))
+    _show_settings(meant, tables)
     print("note: the file now notes every change until `tidings serve` has read it")
     return WELL
 
@@ -287,17 +294,25 @@ def _tell(head: str, text: str, sql: str = "") -> None:
         print(f"    {sql};")
 
 
-def _show_settings(meant: Meant) -> None:
+def _show_settings(meant: Meant, captured: Sequence[str]) -> None:
+    """The lines to write. Tables that the settings list stay listed, or a server would capture them no more."""
     if meant.known:
         print("\nThe settings name this source already.")
         return
-    tables = [table for table in meant.tables if table != OUTBOX]  # a source finds that by itself
+    # The outbox is found by the source itself.
+    tables = [table for table in dict.fromkeys([*meant.told, *captured]) if table != OUTBOX]
+    listed = f"tables = [{', '.join(map(_quoted, tables))}]"
+    if meant.told:
+        print(
+            f"\nFor tidings.toml, in the [[sources]] of {meant.name}, in place of its tables:\n\n{listed}\n"
+        )
+        return
     url = bare_address(meant.settings.url)
     print("\nFor tidings.toml:\n\n[[sources]]")
     print(f"url    = {_quoted(url)}")
     print(f"name   = {_quoted(meant.name)}")
     if tables:
-        print(f"tables = [{', '.join(map(_quoted, tables))}]")
+        print(listed)
     print()
     if url != meant.settings.url:
         print(

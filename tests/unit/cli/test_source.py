@@ -92,6 +92,21 @@ def test_a_source_of_the_settings_is_known_by_its_address(
     assert "The settings name this source already." in told
 
 
+def test_a_second_table_is_added_to_those_that_the_settings_list(
+    newest_postgres: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    newest_postgres.run(
+        TASKS + "; CREATE TABLE notes (id int PRIMARY KEY); CREATE TABLE tags (id int PRIMARY KEY)"
+    )
+    add(capsys, newest_postgres.url, "--tables", "tags")
+    source = f'[[sources]]\nurl = "{newest_postgres.url}"\ntables = ["tasks"]\n'
+    (tmp_path / "tidings.toml").write_text(source)
+    told = add(capsys, newest_postgres.url, "--tables", "notes")
+    assert '\ntables = ["tasks", "notes"]\n' in told
+    assert "[[sources]]\n" not in told
+    assert "note: the publication also holds tags; " in told
+
+
 def test_without_tables_those_there_are_are_listed(
     newest_postgres: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:

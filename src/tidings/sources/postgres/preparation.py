@@ -35,11 +35,13 @@ FROM pg_roles WHERE rolname = current_user
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """steps: what was done, or was there. missing: what whoever has the right must run. tables: what is captured."""
+    """steps: what was done, or was there. missing: what whoever has the right must run. tables: what is captured.
+    beside: other tables that the publication holds, by earlier steps."""
 
     steps: tuple[Step, ...]
     missing: tuple[MissingRight, ...]
     tables: Mapping[str, Table]
+    beside: tuple[str, ...] = ()
 
 
 class _Work:
@@ -89,7 +91,8 @@ def prepare(url: str, names: Names, tables: Sequence[str], full: Sequence[str] =
         for task in setup.publication_tasks(connection, names, tables_of):
             (work.do if ready else work.expect)(task)
         _slot(work, names)
-        return Prepared(tuple(work.steps), tuple(work.missing), tables_of)
+        beside = [name for name in setup.listed(connection, names) if name not in tables_of]
+        return Prepared(tuple(work.steps), tuple(work.missing), tables_of, tuple(beside))
 
     done: Prepared = read_with(url, work)
     return done

@@ -14,6 +14,7 @@ import msgspec
 import psycopg
 from psycopg import errors
 
+from tidings.changes import table_name
 from tidings.errors import SourceError
 from tidings.sources.postgres.catalog import Table, quote
 from tidings.sources.postgres.connections import Connection, first_line
@@ -44,7 +45,9 @@ SELECT puballtables, pubinsert AND pubupdate AND pubdelete AND pubtruncate, pubv
 FROM pg_publication WHERE pubname = %s
 """
 _MEMBERS: Final = """
-SELECT r.prrelid::int8 FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid WHERE p.pubname = %s
+SELECT c.oid::int8, n.nspname, c.relname FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
+JOIN pg_class c ON c.oid = r.prrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE p.pubname = %s ORDER BY n.nspname, c.relname
 """
 _OLDEST: Final = """
 SELECT pid, usename, coalesce(application_name, '') FROM pg_stat_activity
@@ -126,6 +129,11 @@ def unpublished(connection: Connection, names: Names, tables: Mapping[str, Table
     return [name for name in tables if name not in there]
 
 
+def listed(connection: Connection, names: Names) -> list[str]:
+    """The tables that the publication lists one by one, as rules name them."""
+    return [table_name(schema, name) for _, schema, name in connection.execute(_MEMBERS, [names.publication])]
+
+
 def _creation(connection: Connection, names: Names, tables: Mapping[str, Table]) -> Task:
     """Whoever owns the tables makes it; to let us do it, if that is us, the database must allow it."""
     listed = ", ".join(table.quoted for table in tables.values())
@@ -145,7 +153,7 @@ def _creation(connection: Connection, names: Names, tables: Mapping[str, Table])
 
 
 def _addition(connection: Connection, names: Names, tables: Mapping[str, Table], *, owned: bool) -> Task:
-    members = {oid for (oid,) in connection.execute(_MEMBERS, [names.publication])}
+    members = {oid for oid, _, _ in connection.execute(_MEMBERS, [names.publication])}
     missing = [name for name in unpublished(connection, names, tables) if tables[name].oid not in members]
     if not missing:
         return Task(Step(f"publication {names.publication} for {', '.join(tables) or 'no table'}"))
