@@ -22,6 +22,7 @@ from hypothesis.stateful import (
 )
 from msgspec.structs import replace
 
+from tests.engines.crashes import leave_as_killed
 from tests.engines.harness import Clock, Heard, Options
 from tidings.engines.base import Engine
 from tidings.engines.memory import MemoryEngine
@@ -190,10 +191,7 @@ class LogMachine(RuleBasedStateMachine):
         before = self.folder / str(self.lives)
         self.lives += 1
         after = self.folder / str(self.lives)
-        after.mkdir()
-        for name in ("log.db", "log.db-wal", "log.db-lock"):
-            if (before / name).exists():
-                shutil.copy(before / name, after / name)
+        leave_as_killed(before, after)
         self.start()
         self.do(killed.close())
 

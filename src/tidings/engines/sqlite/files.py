@@ -102,12 +102,12 @@ class Files:
         if not isinstance(epoch, str):
             raise EngineError(f"{self.path} has lost its epoch; restore it from a backup")
         serial = int(self.writer.execute("SELECT coalesce(max(serial), 0) FROM apps").get)
-        mark = self.guard.read()
-        if mark is not None and mark[0] == epoch and mark[1] > serial:
-            logger.error("log_lost_commits path=%s noted=%d found=%d", self.path, mark[1], serial)
+        if why := self.guard.check(epoch, serial):
+            if serial:
+                logger.error("log_not_continued path=%s why=%r", self.path, why)
             epoch = new_epoch()
             self.writer.execute("UPDATE log SET epoch = ?", (epoch,))
-        self.guard.write(epoch, serial)
+        self.guard.begin(epoch, serial)
         return epoch, serial
 
 

@@ -1,7 +1,8 @@
-"""The file beside the log: it lets one process in, and remembers how far the log had come. It knows no SQL.
+"""The file beside the log: it lets one process in, and remembers what shows that the log is one unbroken life. No SQL.
 
 The mark is written after each commit and not forced to disk. It can therefore be behind the log, and never before it,
-unless the log lost commits: a torn file, a backup put in its place. Then continuity cannot be proved.
+unless the log lost commits. It names the log's file, because a backup brings its own mark back with it: what tells a
+log that was set back, together with all beside it, is that it is a copy.
 """
 
 from __future__ import annotations
@@ -9,10 +10,79 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import struct
+import time
+from typing import Final, NamedTuple, Self
 
 from tidings.errors import EngineError
 
-_MARK = re.compile(rb"([0-9a-f]{8}) ([0-9]{20})\n")
+TOUCHED_SECONDS: Final = 60.0
+"""How much later than the mark says its file may have been written. The two are one moment, but after a loss of power:
+then content may be as much older than its time as the system takes to write back, about half of this."""
+
+_MARK: Final = re.compile(rb"([0-9a-f]{8}) ([0-9]{20}) ([0-9a-f]{16}\.[0-9a-f]{8}) ([0-9]{13})\n")
+MARK_BYTES: Final = 70
+
+_GENERATION: Final = 0x80087601
+"""FS_IOC_GETVERSION of Linux: a number that a file system gives with each use of an inode's number."""
+
+
+class Mark(NamedTuple):
+    """How far the log had come. serial: of its last commit. file: the `identity` of the log's file. time: when this was
+    written, in ms since the Unix epoch."""
+
+    epoch: str
+    serial: int
+    file: str
+    time: int
+
+    def encode(self) -> bytes:
+        """As it stands in the file: always as long."""
+        return b"%s %020d %s %013d\n" % (self.epoch.encode(), self.serial, self.file.encode(), self.time)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self | None:
+        """None for what is none."""
+        found = _MARK.fullmatch(data)
+        if found is None:
+            return None
+        epoch, serial, file, written = (part.decode() for part in found.groups())
+        return cls(epoch, int(serial), file, int(written))
+
+
+def identity(path: str) -> str:
+    """What tells a file from all copies of it: its inode and, where the file system keeps one, that one's generation.
+
+    It stays through renames, changes of owner and mode, and restarts of the machine.
+    """
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        number = os.fstat(file).st_ino
+        try:
+            (generation,) = struct.unpack_from("=I", fcntl.ioctl(file, _GENERATION, bytes(8)))
+        except OSError:
+            generation = 0
+    finally:
+        os.close(file)
+    return f"{number & (1 << 64) - 1:016x}.{generation:08x}"
+
+
+def why_broken(mark: Mark | None, touched: float, *, epoch: str, serial: int, file: str) -> str:
+    """Why it cannot be proved that a log goes on where it was left; empty when it can. Decides; looks at no file.
+
+    mark: what stands beside it. touched: when that was written last, in seconds. The rest is of the log as found.
+    """
+    if mark is None:
+        return "the file beside it is missing or unreadable"
+    if mark.epoch != epoch:
+        return "the file beside it is of another log"
+    if mark.serial > serial:
+        return f"{mark.serial} commits were noted and {serial} are there"
+    if mark.file != file:
+        return "it is a copy"
+    if touched - mark.time / 1000 > TOUCHED_SECONDS:
+        return "the file beside it was written by somebody else"
+    return ""
 
 
 class Guard:
@@ -40,16 +110,36 @@ class Guard:
         except OSError as error:
             os.close(self._file)
             raise EngineError(f"{self.path} cannot be locked ({error.strerror}); use a local disk") from error
+        try:
+            self._log = identity(path)
+        except OSError as error:
+            self.release()
+            raise EngineError(
+                f"{path} cannot be read ({error.strerror}); check its owner and mode"
+            ) from error
 
-    def read(self) -> tuple[str, int] | None:
-        """The epoch and the number of the last commit noted; None when there is no readable mark."""
-        found = _MARK.fullmatch(os.pread(self._file, 64, 0))
-        return None if found is None else (found[1].decode(), int(found[2]))
+    def read(self) -> Mark | None:
+        """What was noted last; None when there is no readable mark."""
+        return Mark.decode(os.pread(self._file, MARK_BYTES + 1, 0))
+
+    def check(self, epoch: str, serial: int) -> str:
+        """Why the log as found does not go on where it was left; empty when it does."""
+        touched = os.fstat(self._file).st_mtime
+        return why_broken(self.read(), touched, epoch=epoch, serial=serial, file=self._log)
 
     def write(self, epoch: str, serial: int) -> None:
         """Note a commit. A mark that cannot be written costs the check, not the log."""
         try:
-            os.pwrite(self._file, b"%s %020d\n" % (epoch.encode(), serial), 0)
+            os.pwrite(self._file, Mark(epoch, serial, self._log, int(time.time() * 1000)).encode(), 0)
+        except OSError:
+            pass
+
+    def begin(self, epoch: str, serial: int) -> None:
+        """Note how the log was found, and have it on disk: without a mark the next start cannot go on."""
+        self.write(epoch, serial)
+        try:
+            os.ftruncate(self._file, MARK_BYTES)  # never before: on a full disk nothing would be left
+            os.fsync(self._file)
         except OSError:
             pass
 

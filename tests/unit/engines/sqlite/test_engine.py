@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.engines.crashes import leave_as_killed
 from tests.engines.harness import APP, NEWS, offset, opened
 from tidings.engines.sqlite import SqliteEngine
+from tidings.engines.sqlite.guard import Mark
 from tidings.errors import EngineError
 
 
@@ -103,9 +107,7 @@ async def test_a_torn_tail_is_cut_off_and_told_as_a_new_epoch_if_it_was_acknowle
         torn = path.parent / "torn"
         for cut in (0, 1, 24, 4096, 20_000):
             shutil.rmtree(torn, ignore_errors=True)
-            torn.mkdir()
-            for name in ("log.db", "log.db-wal", "log.db-lock"):
-                shutil.copy(path.parent / name, torn / name)
+            leave_as_killed(path.parent, torn)
             os.truncate(torn / "log.db-wal", (torn / "log.db-wal").stat().st_size - cut)
             async with opened(SqliteEngine(torn / "log.db")) as after:
                 kept = await after.offsets(NEWS)
@@ -119,9 +121,7 @@ async def test_bytes_after_the_last_commit_harm_nothing(path: Path) -> None:
         said = [(await bench.say(NEWS, b"1"))[0] for _ in range(5)]
         epoch = bench.engine.broker.head(APP).epoch
         copy = path.parent / "copy"
-        copy.mkdir()
-        for name in ("log.db", "log.db-wal", "log.db-lock"):
-            shutil.copy(path.parent / name, copy / name)
+        leave_as_killed(path.parent, copy)
     with (copy / "log.db-wal").open("ab") as wal:
         wal.write(b"\x37" * 3000)
     async with opened(SqliteEngine(copy / "log.db")) as after:
@@ -129,20 +129,75 @@ async def test_bytes_after_the_last_commit_harm_nothing(path: Path) -> None:
         assert after.engine.broker.head(APP).epoch == epoch
 
 
-async def test_a_backup_put_in_place_of_the_log_begins_a_new_epoch(path: Path) -> None:
+async def set_back(path: Path, restore: Callable[[Path, Path], object]) -> str:
+    """Back a log's folder up, publish more, restore: why a cursor of then is reset."""
     first = await fill(path, 3)
-    shutil.copy(path, path.parent / "backup")
+    folder, backup = path.parent, path.parent.with_name("backup")
+    shutil.copytree(folder, backup)
     async with opened(SqliteEngine(path)) as bench:
         await bench.say(NEWS, b"later")
         cursor = bench.engine.broker.head(APP)
-    shutil.copy(path.parent / "backup", path)
+    restore(backup, folder)
     async with opened(SqliteEngine(path)) as bench:
         await bench.say(NEWS, b"other", b"another")
         page = await bench.engine.broker.read(APP, [NEWS], cursor)
-        assert page.resets == {NEWS: "epoch"}
         assert (await bench.offsets(NEWS))[:3] == first
-    async with opened(SqliteEngine(path)) as bench:
+    async with opened(SqliteEngine(path)) as bench:  # and from then on it goes on
         assert await bench.offsets(NEWS, after=first[-1]) == [first[-1] + 1, first[-1] + 2]
+    return page.resets.get(NEWS, "not at all")
+
+
+def replace(backup: Path, folder: Path) -> None:
+    shutil.rmtree(folder)
+    shutil.copytree(backup, folder)
+
+
+def over(backup: Path, folder: Path) -> None:
+    """As `cp backup/* data/`, hours later."""
+    long_ago = time.time_ns() // 10**6 - 3_600_000
+    lock = backup / "log.db-lock"
+    mark = Mark.decode(lock.read_bytes())
+    assert mark is not None
+    lock.write_bytes(mark._replace(time=long_ago).encode())
+    shutil.copytree(backup, folder, copy_function=shutil.copyfile, dirs_exist_ok=True)
+
+
+def log_alone(backup: Path, folder: Path) -> None:
+    shutil.copyfile(backup / "log.db", folder / "log.db")
+
+
+def elsewhere(backup: Path, folder: Path) -> None:
+    """The log restored where no server ever ran: by `VACUUM INTO`, or the log's file alone."""
+    shutil.rmtree(folder)
+    folder.mkdir()
+    shutil.copyfile(backup / "log.db", folder / "log.db")
+
+
+def marked_anew(backup: Path, folder: Path) -> None:
+    """All overwritten with times and all, which nothing can tell: the manual says to remove the lock file."""
+    shutil.copytree(backup, folder, copy_function=shutil.copy2, dirs_exist_ok=True)
+    (folder / "log.db-lock").unlink()
+
+
+@pytest.mark.parametrize("restore", [replace, over, log_alone, elsewhere, marked_anew])
+async def test_a_log_that_was_set_back_begins_a_new_epoch(
+    path: Path, restore: Callable[[Path, Path], object]
+) -> None:
+    """Else new messages take the offsets of lost ones, and a cursor of then passes over them in silence."""
+    assert await set_back(path, restore) == "epoch"
+
+
+async def test_a_folder_that_moves_or_changes_hands_keeps_its_epoch(path: Path) -> None:
+    said = await fill(path, 3)
+    async with opened(SqliteEngine(path)) as bench:
+        epoch = bench.engine.broker.head(APP).epoch
+    for file in path.parent.iterdir():
+        file.chmod(0o660)
+        os.chown(file, os.getuid(), os.getgid())
+    moved = path.parent.rename(path.parent.with_name("moved")) / "log.db"
+    async with opened(SqliteEngine(moved)) as bench:
+        assert bench.engine.broker.head(APP).epoch == epoch
+        assert await bench.offsets(NEWS) == said
 
 
 async def test_closing_leaves_one_whole_file_that_others_cannot_read(path: Path) -> None:
