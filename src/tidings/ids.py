@@ -53,8 +53,13 @@ def new_session_id() -> SessionId:
 
 
 def new_message_id() -> str:
-    """Return a fresh message id: 22 URL-safe characters, 128 random bits."""
-    return secrets.token_urlsafe(16)
+    """Return a fresh message id: 22 URL-safe characters, 128 random bits.
+
+    None begins with a hyphen: a command would take it for an option.
+    """
+    while (made := secrets.token_urlsafe(16)).startswith("-"):
+        pass
+    return made
 
 
 def new_epoch() -> str:

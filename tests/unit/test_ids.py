@@ -39,3 +39,10 @@ def test_other_ids_are_fresh_and_free_of_separators() -> None:
         made = {make() for _ in range(100)}
         assert len(made) == 100
         assert not any(set(":/\n ") & set(text) for text in made)
+
+
+def test_no_message_id_looks_like_an_option_of_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`tidings webhooks replay ID` is what they are typed into."""
+    made = iter(["-L3VOa94rHipDZL6I26oRQ", "-", "9kRzW0h3VJm1o0nUQ2xQ5A"])
+    monkeypatch.setattr("secrets.token_urlsafe", lambda size: next(made))
+    assert new_message_id() == "9kRzW0h3VJm1o0nUQ2xQ5A"
