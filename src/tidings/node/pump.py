@@ -29,9 +29,13 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-CHUNK: Final = 250
-"""Messages appended in one step, so that a huge transaction never holds the log or the loop: a page of it and a bit.
-With two pages a publish beside it waits for twice as long, and the load is no faster."""
+CHUNK: Final = 500
+"""Messages appended in one step at most, so that a huge transaction never holds the log or the loop. Not less than the
+changes of a page of any source: where a change is one message, pages, and so small commits, stay whole."""
+
+TOGETHER: Final = 250
+"""Messages up to which transactions that wait are appended together. A publish beside a bulk load waits for the step
+before its own, and with two pages of Postgres in one the load is no faster."""
 
 SLICE_SECONDS: Final = 0.004
 """How long commits are routed before what there is is appended, and others have their turn of the loop."""
@@ -85,7 +89,7 @@ class Pump:
             tries += 1
 
     async def _move(self, read: Read | None, ahead: Ahead) -> None:
-        """Take a transaction, and with it those that are there already, up to a chunk of messages."""
+        """Take a transaction, and with it those that are there already, up to `TOGETHER` messages."""
         batch, loop = _Batch(), asyncio.get_running_loop()
         until = loop.time() + SLICE_SECONDS
         while read is not None:
@@ -100,7 +104,9 @@ class Pump:
             gaps = self._gaps(read, empty=not batch.messages and self._broker.head(self.app).offset == 0)
             if read.transaction.gap is not None or not self.landmarks.follows(read.progress.generation):
                 self.landmarks.begin(read.progress.generation, self._broker.head(self.app))
-            if batch.reads and (gaps or routed.untold or len(batch.messages) + len(routed.messages) > CHUNK):
+            if batch.reads and (
+                gaps or routed.untold or len(batch.messages) + len(routed.messages) > TOGETHER
+            ):
                 await self._append(batch)
                 batch = _Batch()
             for gap in gaps:
@@ -109,7 +115,7 @@ class Pump:
             for pattern in routed.untold:
                 await self._declare_gap(pattern, "a change could not be told whole, or held no message")
             batch.add(read, routed)
-            read = ahead.more() if len(batch.messages) < CHUNK and loop.time() < until else None
+            read = ahead.more() if len(batch.messages) < TOGETHER and loop.time() < until else None
         await self._append(batch)
 
     def _gaps(self, read: Read, *, empty: bool) -> list[Gap]:

@@ -16,10 +16,12 @@ from tidings.errors import EngineUnavailable, SourceError
 from tidings.messages import Message
 from tidings.node import pump as module
 from tidings.node.metrics import Metrics
-from tidings.node.pump import CHUNK, Pump
+from tidings.node.pump import CHUNK, TOGETHER, Pump
 from tidings.sources.base import ProgressOf, SourceHealth, no_progress
+from tidings.sources.postgres import assembler as of_postgres
 from tidings.sources.router import ChangeRouter
 from tidings.sources.rules import Rule
+from tidings.sources.sqlite import rows as of_sqlite
 
 ROUTER = ChangeRouter([Rule(table="t", channel="row-{id}", insert="made", data={"id": "id"})], {"t": ("id",)})
 
@@ -151,7 +153,8 @@ async def test_the_first_capture_of_a_database_is_no_gap_while_the_log_is_empty(
     assert bench.channels == ["row-1-0", "gap row-*", "row-2-0"]
 
 
-async def test_commits_that_wait_together_are_appended_together(bench: Bench) -> None:
+def counting(bench: Bench) -> list[int]:
+    """How many messages each step has, as they are appended."""
     publishes: list[int] = []
     publish = bench.engine.broker.publish
 
@@ -160,12 +163,25 @@ async def test_commits_that_wait_together_are_appended_together(bench: Bench) ->
         return await publish(app, messages, **named)  # type: ignore[arg-type]
 
     bench.engine.broker.publish = counted  # type: ignore[method-assign]
+    return publishes
+
+
+async def test_commits_that_wait_together_are_appended_together(bench: Bench) -> None:
+    publishes = counting(bench)
     source = ListSource(*(transaction(number) for number in range(1, CHUNK + 11)))
     await bench.run(source, until=CHUNK + 10)
     assert sum(publishes) == CHUNK + 10
     assert len(publishes) < 10
-    assert max(publishes) <= CHUNK
+    assert max(publishes) <= TOGETHER
     assert bench.channels == [f"row-{number}-0" for number in range(1, CHUNK + 11)]
+
+
+async def test_a_page_of_a_source_stays_whole(bench: Bench) -> None:
+    """Where a change is one message: else a reader would see half of a small commit."""
+    assert max(of_postgres.PAGE_CHANGES, of_sqlite.PAGE_CHANGES) <= CHUNK
+    publishes = counting(bench)
+    await bench.run(ListSource(transaction(1), transaction(2, rows=CHUNK), transaction(3)), until=3)
+    assert publishes == [1, CHUNK, 1]
 
 
 async def test_what_the_log_has_is_not_appended_again_however_the_commits_are_grouped(bench: Bench) -> None:

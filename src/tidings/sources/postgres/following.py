@@ -21,8 +21,8 @@ from tidings.sources.postgres.stream import SILENT_SECONDS, Stream
 from tidings.sources.postgres.watch import WATCH_SECONDS, Watch
 
 SLICE_SECONDS: Final = 0.001
-"""How long to work on what is here before others have their turn. A publish to another channel waits for about five
-turns of the loop: with 4 ms its p99 beside a bulk load was 45 ms, and the load no faster."""
+"""How long to work on what is here before others have their turn: a publish beside a bulk load waits for about five
+turns of the loop, and with longer slices the load is no faster (benchmarks/RESULTS.md)."""
 
 LET_GO_SECONDS: Final = 5.0
 """How long a server that asks us for a confirmation waits for what cannot be published now."""
@@ -37,7 +37,7 @@ log writer writes to disk about as often (wal_writer_delay)."""
 
 class Following:
     """Reads a stream that has begun. after: what is told already. learn: called with the numbers of types that the
-    assembler does not know. It must be read by one task alone."""
+    assembler does not know. hurry: somebody waits already. It must be read by one task alone."""
 
     def __init__(
         self,
@@ -50,6 +50,7 @@ class Following:
         after: Checkpoint,
         learn: Callable[[list[int]], Awaitable[None]],
         clock: Callable[[], float],
+        hurry: bool = False,
     ) -> None:
         self._stream = stream
         self._assembler = assembler
@@ -59,10 +60,11 @@ class Following:
         self._learn = learn
         self._clock = clock
         self._idle = Idle(after, clock())
-        self._turn = Turn(clock)
+        self._turn = _Turn(clock)
         self._asked: float | None = None  # when the server began to wait for a confirmation
         self._ask_at = 0.0
-        self._hurry = self._stopped = False
+        self._hurry = hurry
+        self._stopped = False
 
     def hurry(self) -> None:
         """Somebody waits for what is told to reach a place of the server's log: ask how far it has come."""
@@ -142,7 +144,7 @@ class Following:
         self._turn.begin()
 
 
-class Turn:
+class _Turn:
     """A slice of the loop's time."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -161,7 +163,7 @@ class Turn:
 
 class Idle:
     """What keepalives say: that up to there was nothing for us. told: the checkpoint that was told last. end: how far
-    there was nothing but what was told."""
+    there was nothing but what was told, as a place of the server's log."""
 
     def __init__(self, told: Checkpoint, now: float) -> None:
         self.told = told
@@ -181,13 +183,15 @@ class Idle:
             self._urgent = self._urgent or frame.reply_now
 
     def due(self, now: float, *, hurry: bool) -> bool:
+        """Whether a note is due, which lets the server forget. hurry: somebody waits for it."""
         news = self.end - 1 > self.told.value
         return news and (hurry or self._urgent or now - self._at >= IDLE_SECONDS)
 
     def take(self, now: float) -> Checkpoint:
+        """The checkpoint to note; the next is due only after `IDLE_SECONDS`."""
         self.told, self._at, self._urgent = Checkpoint(self.end - 1), now, False
         return self.told
 
     def seconds(self, now: float) -> float:
-        """How long to wait for the server."""
+        """How long to wait for the server, in seconds."""
         return max(0.01, IDLE_SECONDS - (now - self._at)) if self.end - 1 > self.told.value else WATCH_SECONDS

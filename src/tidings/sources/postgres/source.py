@@ -91,6 +91,7 @@ class PostgresSource:
         self._progress: ProgressOf = no_progress
         self._stream: Stream | None = None
         self._following: Following | None = None
+        self._hurry = False  # for the next one
         self._vitals = Vitals(since=clock())
         self._keeper = Keeper()
         self._given: Checkpoint | None = None
@@ -201,6 +202,8 @@ class PostgresSource:
         found = await read_snapshot(self._url, self.names.publication, tables, wanted, most)
         if self._following is not None:
             self._following.hurry()
+        else:
+            self._hurry = True
         return Snapshot(
             generation=self.generation, checkpoint=Checkpoint(found.position - 1), rows=found.rows
         )
@@ -213,27 +216,15 @@ class PostgresSource:
         assembler: Assembler | None = None
         watching: asyncio.Task[None] | None = None
         try:
-            slot = await asyncio.to_thread(self._desk.slot)
-            if slot is not None and self._condemned:
-                slot = msgspec.structs.replace(slot, lost=self._condemned)
-            progress = await self._progress()  # after the slot: what that has confirmed, the log had before
-            server = await stream.identify()  # after the log: what that holds, the server had written before
-            plan = begin(progress, server, slot, secrets.token_hex(3))
-            if plan.create:
-                slot = await asyncio.to_thread(self._desk.new_slot, drop=plan.drop)
-                self._condemned = ""
-            assert slot is not None, "it was there, or was made"
-            after = plan.after or Checkpoint(max(0, slot.confirmed - 1))
-            await stream.start(self.names, start_position(plan.after), streaming=self._streaming)
-            seals = self._remember(plan, await self._still(progress))  # the slot is ours only from here on
+            plan, after, seals = await self._begin(stream)
             self.generation = plan.generation
             self._stream = stream
             self._vitals.connected(self._clock(), after.value + 1)
             log.info("source_follows", source=self.name, generation=self.generation, goes_on=plan.gap is None)
             if plan.gap is not None:
                 yield Transaction(checkpoint=after, gap=plan.gap, seals=seals)
-                if self._closed:
-                    return
+            if self._closed:  # while nobody followed who could be stopped
+                return
             assembler = Assembler(
                 stream.version, self._types, self._desk.key_of, after, spool=Spool(self._spool_bytes)
             )
@@ -249,7 +240,9 @@ class PostgresSource:
                 after=after,
                 learn=self._learn,
                 clock=self._clock,
+                hurry=self._hurry,
             )
+            self._hurry = False
             watching = asyncio.create_task(watch.run())
             async with aclosing(self._following.read()) as transactions:
                 async for transaction in transactions:
@@ -262,6 +255,22 @@ class PostgresSource:
             if assembler is not None:
                 assembler.close()
             await stream.close()
+
+    async def _begin(self, stream: Stream) -> tuple[Beginning, Checkpoint, Seals | None]:
+        """Start a stream where the log has us. Returns how, after which checkpoint, and what to keep with a gap."""
+        slot = await asyncio.to_thread(self._desk.slot)
+        if slot is not None and self._condemned:
+            slot = msgspec.structs.replace(slot, lost=self._condemned)
+        progress = await self._progress()  # after the slot: what that has confirmed, the log had before
+        server = await stream.identify()  # after the log: what that holds, the server had written before
+        plan = begin(progress, server, slot, secrets.token_hex(3))
+        if plan.create:
+            slot = await asyncio.to_thread(self._desk.new_slot, drop=plan.drop)
+            self._condemned = ""
+        assert slot is not None, "it was there, or was made"
+        after = plan.after or Checkpoint(max(0, slot.confirmed - 1))
+        await stream.start(self.names, start_position(plan.after), streaming=self._streaming)
+        return plan, after, self._remember(plan, await self._still(progress))  # ours only from here on
 
     async def _learn(self, types: list[int]) -> None:
         await asyncio.to_thread(self._desk.learn_types, types)

@@ -151,6 +151,34 @@ async def test_a_closed_source_ends_its_transactions(made: PostgresSource) -> No
         await waiting
 
 
+async def test_a_source_that_is_closed_while_it_connects_ends_its_transactions(
+    made: PostgresSource, newest_postgres: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then nobody follows yet who could be stopped, and with nothing to tell first the generator does not return."""
+    await made.open()
+    stream = made.transactions()
+    known = progress_of(made, await take(stream))
+    await stream.aclose()
+    begun, starts, goes_on = Stream.start, asyncio.Event(), asyncio.Event()
+
+    async def start(self: Stream, *given: object, streaming: bool) -> None:
+        await begun(self, *given, streaming=streaming)  # type: ignore[arg-type]
+        starts.set()
+        await goes_on.wait()
+
+    async def progress() -> Progress:
+        return known
+
+    monkeypatch.setattr(Stream, "start", start)
+    await made.open(progress)
+    waiting = asyncio.create_task(take(made.transactions()))
+    await asyncio.wait_for(starts.wait(), PATIENCE)
+    await made.close()
+    goes_on.set()
+    with pytest.raises(StopAsyncIteration):
+        await waiting
+
+
 @pytest.mark.parametrize(("failures", "gap"), [(3, None), (6, "cannot tell its own log")])
 async def test_a_place_that_cannot_be_read_is_tried_without_streaming_and_then_passed_as_a_gap(
     made: PostgresSource,
