@@ -67,19 +67,26 @@ Name = Annotated[
 
 
 class Meant(msgspec.Struct, frozen=True):
-    """The source that is meant, and its tables. told: the tables that the settings list for it, if they name it at
-    all; known: so that nothing need be written there."""
+    """The source that is meant, and its tables as they are to be captured.
+
+    there: whether the settings have this source. captured: the tables that they have it capture now.
+    """
 
     settings: SourceSettings
     tables: tuple[str, ...]
     rules: tuple[tuple[int, Rule], ...]
-    told: tuple[str, ...]
-    known: bool
+    there: bool
+    captured: tuple[str, ...]
 
     @property
     def name(self) -> str:
         """The source's name."""
         return source_name(self.settings)
+
+    @property
+    def known(self) -> bool:
+        """Whether nothing need be written in the settings."""
+        return self.there and set(self.tables) <= {*self.captured, OUTBOX}
 
 
 def add(
@@ -144,9 +151,9 @@ def _meant(config: Config, url: str, name: str | None, tables: Sequence[str]) ->
     bare, sources = bare_address(url), list(config.sources)
     places = [at for at, one in enumerate(sources) if bare_address(one.url) == bare]
     places = [at for at in places if name is None or source_name(sources[at]) == name]
-    known = bool(places)
-    at = places[0] if known else len(sources)
-    settings = sources[at] if known else SourceSettings(url=url, name=name)
+    there = bool(places)
+    at = places[0] if there else len(sources)
+    settings = sources[at] if there else SourceSettings(url=url, name=name)
     sources[at:] = [
         msgspec.structs.replace(settings, url=url, tables=tuple(tables) or settings.tables),
         *sources[at + 1 :],
@@ -158,9 +165,7 @@ def _meant(config: Config, url: str, name: str | None, tables: Sequence[str]) ->
         for number, rule in enumerate(map(usual, config.rules), 1)
         if isinstance(rule, Rule) and rule.table in wanted
     )
-    told = tuple(usual_table(table) for table in settings.tables)
-    named = known and (not told or set(wanted) <= set(told))
-    return Meant(sources[at], wanted, rules, told, named)
+    return Meant(sources[at], wanted, rules, there, tables_for(config, at) if there else ())
 
 
 def _referred(url: str) -> str:
@@ -245,10 +250,9 @@ def _notes(meant: Meant, prepared: Prepared) -> Iterator[str]:
                 f"of an old row, {table.name} tells only {', '.join(table.old)}; a rule whose channel, `when` or data"
                 f" of a delete needs more asks for --full {table.name}"
             )
-    if others := [table for table in prepared.beside if table not in (*meant.told, OUTBOX)]:
+    if others := [table for table in prepared.beside if table not in (*meant.captured, OUTBOX)]:
         yield (
-            f"the publication also holds {', '.join(others)}; what a server captures is what the settings list,"
-            " so list them too if they are to be told"
+            f"the publication also holds {', '.join(others)}; a server captures them only if the settings say so"
         )
     yield (
         "the database now keeps its log for this source: start `tidings serve` soon, or let go of it with"
@@ -295,17 +299,18 @@ def _tell(head: str, text: str, sql: str = "") -> None:
 
 
 def _show_settings(meant: Meant, captured: Sequence[str]) -> None:
-    """The lines to write. Tables that the settings list stay listed, or a server would capture them no more."""
+    """The lines to write. What the settings capture now is listed too: tables that are listed are all there are."""
     if meant.known:
         print("\nThe settings name this source already.")
         return
     # The outbox is found by the source itself.
-    tables = [table for table in dict.fromkeys([*meant.told, *captured]) if table != OUTBOX]
+    tables = [table for table in dict.fromkeys([*meant.captured, *captured]) if table != OUTBOX]
     listed = f"tables = [{', '.join(map(_quoted, tables))}]"
-    if meant.told:
+    if meant.there:
         print(
-            f"\nFor tidings.toml, in the [[sources]] of {meant.name}, in place of its tables:\n\n{listed}\n"
+            f"\nFor tidings.toml, in the [[sources]] of {meant.name}, in place of its tables if it has any:\n"
         )
+        print(f"{listed}\n")
         return
     url = bare_address(meant.settings.url)
     print("\nFor tidings.toml:\n\n[[sources]]")

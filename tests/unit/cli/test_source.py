@@ -107,6 +107,18 @@ def test_a_second_table_is_added_to_those_that_the_settings_list(
     assert "note: the publication also holds tags; " in told
 
 
+def test_a_table_beside_those_of_the_rules_is_listed_with_them(
+    newest_postgres: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Tables that a source lists are all that it captures, whatever the rules ask for."""
+    newest_postgres.run(TASKS + "; CREATE TABLE notes (id int PRIMARY KEY)")
+    (tmp_path / "tidings.toml").write_text(f'[[sources]]\nurl = "{newest_postgres.url}"\n' + RULES)
+    add(capsys, newest_postgres.url)
+    told = add(capsys, newest_postgres.url, "--tables", "notes")
+    assert '\ntables = ["tasks", "notes"]\n' in told
+    assert "publication also holds" not in told
+
+
 def test_without_tables_those_there_are_are_listed(
     newest_postgres: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:

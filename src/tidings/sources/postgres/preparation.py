@@ -36,12 +36,12 @@ FROM pg_roles WHERE rolname = current_user
 
 class Prepared(msgspec.Struct, frozen=True):
     """steps: what was done, or was there. missing: what whoever has the right must run. tables: what is captured.
-    beside: other tables that the publication holds, by earlier steps."""
+    beside: other tables that the publication lists one by one."""
 
     steps: tuple[Step, ...]
     missing: tuple[MissingRight, ...]
     tables: Mapping[str, Table]
-    beside: tuple[str, ...] = ()
+    beside: tuple[str, ...]
 
 
 class _Work:
@@ -91,7 +91,7 @@ def prepare(url: str, names: Names, tables: Sequence[str], full: Sequence[str] =
         for task in setup.publication_tasks(connection, names, tables_of):
             (work.do if ready else work.expect)(task)
         _slot(work, names)
-        beside = [name for name in setup.listed(connection, names) if name not in tables_of]
+        beside = [name for name in setup.members(connection, names) if name not in tables_of]
         return Prepared(tuple(work.steps), tuple(work.missing), tables_of, tuple(beside))
 
     done: Prepared = read_with(url, work)

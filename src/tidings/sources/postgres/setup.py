@@ -129,7 +129,7 @@ def unpublished(connection: Connection, names: Names, tables: Mapping[str, Table
     return [name for name in tables if name not in there]
 
 
-def listed(connection: Connection, names: Names) -> list[str]:
+def members(connection: Connection, names: Names) -> list[str]:
     """The tables that the publication lists one by one, as rules name them."""
     return [table_name(schema, name) for _, schema, name in connection.execute(_MEMBERS, [names.publication])]
 
@@ -153,8 +153,8 @@ def _creation(connection: Connection, names: Names, tables: Mapping[str, Table])
 
 
 def _addition(connection: Connection, names: Names, tables: Mapping[str, Table], *, owned: bool) -> Task:
-    members = {oid for oid, _, _ in connection.execute(_MEMBERS, [names.publication])}
-    missing = [name for name in unpublished(connection, names, tables) if tables[name].oid not in members]
+    there = {oid for oid, _, _ in connection.execute(_MEMBERS, [names.publication])}
+    missing = [name for name in unpublished(connection, names, tables) if tables[name].oid not in there]
     if not missing:
         return Task(Step(f"publication {names.publication} for {', '.join(tables) or 'no table'}"))
     listed = ", ".join(tables[name].quoted for name in missing)
