@@ -82,9 +82,12 @@ class FaultProxy:
 
     async def refuse(self) -> None:
         """Stop listening: whoever dials is refused by the kernel. Present connections live on."""
-        if self._server is not None:
-            server, self._server = self._server, None
-            await stop_listening(server)
+        if self._server is None:
+            return
+        try:
+            await stop_listening(self._server)
+        finally:
+            self._server = None
 
     async def close(self) -> None:
         """Stop listening and end every connection with RST; returns when all are gone."""

@@ -13,11 +13,14 @@ async def stop_listening(server: asyncio.Server) -> None:
 
     asyncio accepts in one turn of the loop and makes the transport in a task of the next (`_accept_connection2`).
     A server closed in between, or that task cancelled, forgets the accepted socket: the peer believes itself
-    connected until the garbage collector comes by. Connections that stand live on.
+    connected until the garbage collector comes by. Connections that stand live on; under TLS one that is still shaking
+    hands is its owner's only afterwards.
     """
     loop = asyncio.get_running_loop()
     for listening in server.sockets:
         loop.remove_reader(listening.fileno())
-    for _ in range(TURNS):
-        await asyncio.sleep(0)
-    server.close()
+    try:
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+    finally:
+        server.close()
