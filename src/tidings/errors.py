@@ -235,8 +235,8 @@ CATALOGUE: Final[dict[str, Reason]] = {r.name: r for r in (*_REFUSALS, *_UNSUBSC
 
 RESET_REASONS: Final[dict[str, str]] = {
     "retention": "messages after the cursor are no longer kept",
-    "epoch": "the log began anew; continuity with the cursor's log cannot be proved",
-    "ahead": "the cursor is ahead of the log: it was taken from a log that has since been restored",
+    "epoch": "the log began anew, or was restored; continuity with the cursor's log cannot be proved",
+    "ahead": "the cursor is ahead of the log, which was set back to an earlier state unseen",
     "unknown_cursor": "the cursor is not one that this server wrote",
     "unreadable": "a message could not be put into the client's protocol; the server's log says why",
     "source": "the change source lost changes that it can no longer tell",

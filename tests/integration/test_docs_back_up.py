@@ -43,8 +43,10 @@ def poll(server: ServerProcess, cursor: str = "") -> dict[str, Any]:
 def test_a_client_of_before_is_told_although_the_log_has_grown_past_its_cursor(tmp_path: Path) -> None:
     with BareServer(tmp_path / "tidings-data", logs=tmp_path) as server:
         begun = poll(server)["cursor"]
-        publish(server, 1, 2)
+        publish(server, 1)
         back_up(tmp_path)
+        publish(server, 2)
+        back_up(tmp_path)  # in place of the last
         publish(server, 3)
         cursor = poll(server, begun)["cursor"]
         server.kill9()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sources.rigs import PATIENCE, Follower, SqliteRig, until
+from tests.sources.rigs import PATIENCE, Follower, Log, SqliteRig, until
 from tidings.changes import Gap, Progress, Transaction
 from tidings.errors import SourceError
 
@@ -191,6 +191,28 @@ async def test_a_backup_restored_into_the_file_is_a_gap_of_all(sqlite: SqliteRig
     sqlite.execute(f".restore '{tmp_path / 'backup.db'}'")
     assert await follower.gap() == ALL
     await follows(sqlite, follower, 9)
+
+
+async def test_a_log_put_back_to_before_what_it_acknowledged_is_a_gap_of_all(sqlite: SqliteRig) -> None:
+    """The file has forgotten what the log has lost."""
+    sqlite.execute(TASKS)
+    log = Log()
+    source = sqlite.source()
+    await source.open(log.tell)
+    follower = Follower(source, log)
+    await follower.gap()
+    await follows(sqlite, follower, 1)
+    before = log.progress
+    await follows(sqlite, follower, 2)
+    await source.close()
+    for number, progress, gap in ((3, log.progress, None), (4, before, ALL)):
+        log.progress = progress
+        source = sqlite.source()
+        await source.open(log.tell)
+        follower = Follower(source, log)
+        sqlite.execute(f"INSERT INTO tasks (id) VALUES ({number})")
+        assert (await follower.next()).gap == gap
+        await source.close()
 
 
 async def test_a_deleted_file_is_told_in_health_and_followed_again_when_it_is_back(sqlite: SqliteRig) -> None:

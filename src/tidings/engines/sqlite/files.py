@@ -49,7 +49,7 @@ class Files:
             _set_up(self.writer)
             migrate(self.writer)
             self._check()
-            self.epoch, self.serial = self._identify()
+            self.epoch, self.serial = self._continue()
             heads: Any = self.writer.execute("SELECT name, last FROM apps").fetchall()
             self.heads: dict[AppId, int] = dict(heads)
             self.readers = [self._connect(apsw.SQLITE_OPEN_READONLY) for _ in range(READERS)]
@@ -73,7 +73,8 @@ class Files:
         self.guard.release()
 
     def replaced(self) -> bool:
-        """True when the path no longer leads to the file that is open."""
+        """True when the path no longer leads to the file that is open. While it is, its inode's number is not given
+        again."""
         try:
             return os.stat(self.path).st_ino != self.inode
         except OSError:
@@ -97,13 +98,14 @@ class Files:
             self.writer.execute(f"SELECT min(id) FROM {table}").fetchall()
             self.writer.execute(f"SELECT * FROM {table} ORDER BY id DESC LIMIT 1").fetchall()
 
-    def _identify(self) -> tuple[str, int]:
+    def _continue(self) -> tuple[str, int]:
+        """The epoch and the number of the last commit; a new epoch where it cannot be proved that the log goes on."""
         epoch = self.writer.execute("SELECT epoch FROM log").get
         if not isinstance(epoch, str):
             raise EngineError(f"{self.path} has lost its epoch; restore it from a backup")
         serial = int(self.writer.execute("SELECT coalesce(max(serial), 0) FROM apps").get)
         if why := self.guard.check(epoch, serial):
-            if serial:
+            if serial or self.guard.read() is not None:  # else it is new
                 logger.error("log_not_continued path=%s why=%r", self.path, why)
             epoch = new_epoch()
             self.writer.execute("UPDATE log SET epoch = ?", (epoch,))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import platform
 import re
 import struct
 import time
@@ -23,7 +24,8 @@ then content may be as much older than its time as the system takes to write bac
 _MARK: Final = re.compile(rb"([0-9a-f]{8}) ([0-9]{20}) ([0-9a-f]{16}\.[0-9a-f]{8}) ([0-9]{13})\n")
 MARK_BYTES: Final = 70
 
-_GENERATION: Final = 0x80087601
+_READS: Final = 0x4000_0000 if platform.machine().startswith(("ppc", "mips", "sparc")) else 0x8000_0000
+_GENERATION: Final = _READS | struct.calcsize("l") << 16 | ord("v") << 8 | 1
 """FS_IOC_GETVERSION of Linux: a number that a file system gives with each use of an inode's number."""
 
 
@@ -51,9 +53,10 @@ class Mark(NamedTuple):
 
 
 def identity(path: str) -> str:
-    """What tells a file from all copies of it: its inode and, where the file system keeps one, that one's generation.
+    """What tells a file from all copies of it: its inode and that one's generation, which is 0 where the system or the
+    file system keeps none. A copy may then be given the number of a file that was removed.
 
-    It stays through renames, changes of owner and mode, and restarts of the machine.
+    It stays through renames, changes of owner and mode, and restarts of the machine. Raises OSError.
     """
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -111,7 +114,7 @@ class Guard:
             os.close(self._file)
             raise EngineError(f"{self.path} cannot be locked ({error.strerror}); use a local disk") from error
         try:
-            self._log = identity(path)
+            self._identity = identity(path)
         except OSError as error:
             self.release()
             raise EngineError(
@@ -119,27 +122,37 @@ class Guard:
             ) from error
 
     def read(self) -> Mark | None:
-        """What was noted last; None when there is no readable mark."""
+        """What was noted last; None when there is no readable mark. Raises OSError."""
         return Mark.decode(os.pread(self._file, MARK_BYTES + 1, 0))
 
     def check(self, epoch: str, serial: int) -> str:
-        """Why the log as found does not go on where it was left; empty when it does."""
-        touched = os.fstat(self._file).st_mtime
-        return why_broken(self.read(), touched, epoch=epoch, serial=serial, file=self._log)
-
-    def write(self, epoch: str, serial: int) -> None:
-        """Note a commit. A mark that cannot be written costs the check, not the log."""
+        """Why the log as found does not go on where it was left; empty when it does. Raises EngineError."""
         try:
-            os.pwrite(self._file, Mark(epoch, serial, self._log, int(time.time() * 1000)).encode(), 0)
+            mark, touched = self.read(), os.fstat(self._file).st_mtime
+        except OSError as error:
+            raise EngineError(f"{self.path} cannot be read ({error.strerror}); check the disk") from error
+        return why_broken(mark, touched, epoch=epoch, serial=serial, file=self._identity)
+
+    def write(self, epoch: str, serial: int) -> bool:
+        """Note a commit. One that cannot be noted is still a commit: the mark is then behind the log."""
+        mark = Mark(epoch, serial, self._identity, int(time.time() * 1000))
+        try:
+            return os.pwrite(self._file, mark.encode(), 0) == MARK_BYTES
         except OSError:
-            pass
+            return False
 
     def begin(self, epoch: str, serial: int) -> None:
-        """Note how the log was found, and have it on disk: without a mark the next start cannot go on."""
-        self.write(epoch, serial)
+        """Note how the log was found, and have it on disk: without a mark the next start begins a new epoch."""
+        if not self.write(epoch, serial):
+            return  # and leave what there is as it is
         try:
-            os.ftruncate(self._file, MARK_BYTES)  # never before: on a full disk nothing would be left
-            os.fsync(self._file)
+            os.ftruncate(self._file, MARK_BYTES)
+            _force(self._file)
+            folder = os.open(os.path.dirname(self.path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
         except OSError:
             pass
 
@@ -148,3 +161,11 @@ class Guard:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+
+def _force(file: int) -> None:
+    """To the disk; on macOS through the drive's own cache as well."""
+    if hasattr(fcntl, "F_FULLFSYNC"):
+        fcntl.fcntl(file, fcntl.F_FULLFSYNC)
+    else:
+        os.fsync(file)

@@ -93,7 +93,8 @@ class Tailer:
     def open(self, progress: Progress | None = None) -> dict[str, tuple[str, ...]]:
         """Install the capture; returns the tables with the columns that changes carry. Raises SourceError.
 
-        progress: how far the log has it. A record that ends before it was put back to an earlier state.
+        progress: how far the log has it. Where the two cannot both be right, one of them was put back to an earlier
+        state, and all is told as a gap.
         """
         until = self._clock() + OPEN_SECONDS
         if chosen_sqlite(self._driver) < OLDEST:
@@ -107,9 +108,8 @@ class Tailer:
         while True:
             try:
                 capture = self._opened(create=self._create, strict=not self._create)
-                known = progress is not None and progress.generation == capture.generation
-                if progress is not None and known and capture.top() < progress.checkpoint.value:
-                    capture.renew("the database was put back to an earlier state")
+                if why := _put_back(capture, progress):
+                    capture.renew(why)
                     self.generation = capture.generation
                 return {table: shape.told for table, shape in capture.shapes.items()}
             except (DatabaseError, OSError) as error:
@@ -296,3 +296,14 @@ class Tailer:
                 capture.close()
             except DatabaseError:
                 pass  # the file is past saving; the next look opens it anew and tells what is wrong
+
+
+def _put_back(capture: Capture, progress: Progress | None) -> str:
+    """Why the record in the file and the log's progress cannot both be as they were left; empty when they can."""
+    if progress is None or progress.generation != capture.generation:
+        return ""  # nothing was told of this record, so nothing of it can be missing
+    if capture.top() < progress.checkpoint.value:
+        return "the database was put back to an earlier state"
+    if capture.acknowledged() > progress.checkpoint.value:  # and what lies between may be forgotten
+        return "the log was put back to an earlier state"
+    return ""

@@ -14,7 +14,7 @@ import pytest
 from tests.engines.crashes import leave_as_killed
 from tests.engines.harness import APP, NEWS, offset, opened
 from tidings.engines.sqlite import SqliteEngine
-from tidings.engines.sqlite.guard import Mark
+from tidings.engines.sqlite.guard import Mark, identity
 from tidings.errors import EngineError
 
 
@@ -147,6 +147,11 @@ async def set_back(path: Path, restore: Callable[[Path, Path], object]) -> str:
     return page.resets.get(NEWS, "not at all")
 
 
+def keeps_generations(folder: Path) -> bool:
+    (folder / "probe").touch()
+    return not identity(str(folder / "probe")).endswith(".00000000")
+
+
 def replace(backup: Path, folder: Path) -> None:
     shutil.rmtree(folder)
     shutil.copytree(backup, folder)
@@ -184,6 +189,8 @@ async def test_a_log_that_was_set_back_begins_a_new_epoch(
     path: Path, restore: Callable[[Path, Path], object]
 ) -> None:
     """Else new messages take the offsets of lost ones, and a cursor of then passes over them in silence."""
+    if restore is replace and not keeps_generations(path.parent.parent):
+        pytest.skip("this file system keeps no generations, so a copy may get the number of what was removed")
     assert await set_back(path, restore) == "epoch"
 
 

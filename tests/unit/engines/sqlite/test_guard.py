@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -57,6 +58,26 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
         Guard(str(tmp_path / "nowhere" / "log.db"))
 
 
+def test_where_nothing_can_be_written_the_mark_that_stands_is_left(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard = Guard(path)
+    guard.begin(EPOCH, 5)
+    before = os.stat(guard.path)
+
+    def full(*given: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    guard.begin(EPOCH, 6)
+    assert os.stat(guard.path).st_mtime_ns == before.st_mtime_ns
+    assert guard.check(EPOCH, 6) == ""
+    monkeypatch.setattr(os, "pread", full)
+    with pytest.raises(EngineError, match=r"log\.db-lock cannot be read"):
+        guard.check(EPOCH, 6)
+    guard.release()
+
+
 # ── whether the log goes on
 
 
@@ -89,6 +110,8 @@ def test_a_file_is_known_through_renames_and_its_copies_are_not_it(path: str, tm
     before = identity(path)
     moved = str(Path(path).rename(tmp_path / "moved"))
     assert identity(moved) == before
+    if before.endswith(".00000000"):
+        pytest.skip("this file system keeps no generations, so a number may come back at once")
     os.unlink(moved)
     Path(path).touch()  # often under the same number
     assert identity(path) != before
