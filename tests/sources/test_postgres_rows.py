@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.fixtures.fix_postgres import NEWEST, own_cluster
 from tests.sources.rigs import Follower, PostgresRig
@@ -97,12 +98,16 @@ async def test_a_partition_that_does_not_log_its_old_rows_whole_tells_no_null_th
         "ALTER TABLE days REPLICA IDENTITY FULL",
         "ALTER TABLE days_1 REPLICA IDENTITY FULL",
     )
-    follower = await following(pg, "days")
-    pg.execute("INSERT INTO days VALUES (1, 1, 'a'), (2, 2, 'b'), (3, 2, 'c'), (4, 2, 'd'), (5, 1, NULL)")
-    pg.execute(
-        "DELETE FROM days WHERE id = 2; UPDATE days SET id = 33 WHERE id = 3; DELETE FROM days WHERE id = 1"
-    )
-    _, _, _, _, _, gone, changed, whole = await follower.changes(8)
+    with capture_logs() as logs:
+        follower = await following(pg, "days")
+        pg.execute("INSERT INTO days VALUES (1, 1, 'a'), (2, 2, 'b'), (3, 2, 'c'), (4, 2, 'd'), (5, 1, NULL)")
+        pg.execute(
+            "DELETE FROM days WHERE id = 2; UPDATE days SET id = 33 WHERE id = 3; DELETE FROM days WHERE id = 1"
+        )
+        _, _, _, _, _, gone, changed, whole = await follower.changes(8)
+    fix = "ALTER TABLE days_2 REPLICA IDENTITY FULL"
+    warned = [line for line in logs if line["event"] == "partition_tells_less"]
+    assert [(line["table"], line["partition"], line["fix"]) for line in warned] == [("days", "days_2", fix)]
     assert (gone.old, gone.unknown) == ({"id": 2, "day": 2}, ("t",))
     assert changed.old == {"id": 3, "day": 2}
     assert whole.old == {"id": 1, "day": 1, "t": "a"}

@@ -102,6 +102,7 @@ class Assembler:
         self._streaming = 0  # the transaction whose block is being read
         self._relations: dict[int, RelationRows] = {}
         self._leaves: dict[int, str] = {}
+        self._lacking: list[tuple[str, str]] = []
         self._lesser: dict[int, set[int]] = {}  # by table, partitions whose old rows are not logged whole
         self._told_last = 0  # the relation that the last Relation told, until a change follows; 0 for none
         self._open: _Open | None = None
@@ -115,6 +116,11 @@ class Assembler:
     def take_leaves(self) -> Mapping[int, str]:
         """OIDs of partitions whose rows were told, with their captured table; those that were not taken before."""
         found, self._leaves = self._leaves, {}
+        return found
+
+    def take_lacking(self) -> list[tuple[str, str]]:
+        """Tables whose old rows are logged whole, each with a partition whose are not; those not taken before."""
+        found, self._lacking = self._lacking, []
         return found
 
     def close(self) -> None:
@@ -260,8 +266,10 @@ class Assembler:
         lesser = self._lesser.setdefault(named, set())
         if self._relations[leaf].full:
             lesser.discard(leaf)
-        else:
+        elif leaf not in lesser:
             lesser.add(leaf)
+            if table.full:
+                self._lacking.append((table.name, self._relations[leaf].name))
         table.partial = bool(lesser)
 
     def _relation(self, relation: Relation) -> None:

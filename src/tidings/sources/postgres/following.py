@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Final
 
 import msgspec
+import structlog
 
 from tidings.changes import Checkpoint, Transaction
 from tidings.errors import SourceError
@@ -19,6 +20,8 @@ from tidings.sources.postgres.pgoutput.frames import Keepalive, XLogData
 from tidings.sources.postgres.seals import Keeper
 from tidings.sources.postgres.stream import SILENT_SECONDS, Stream
 from tidings.sources.postgres.watch import WATCH_SECONDS, Watch
+
+log = structlog.get_logger("tidings.sources.postgres")
 
 SLICE_SECONDS: Final = 0.001
 """How long to work on what is here before others have their turn: a publish beside a bulk load waits for about five
@@ -93,6 +96,7 @@ class Following:
                         continue
                     idle.told = found.checkpoint
                     self._vitals.last_commit = assembler.last_commit
+                    self._warn(assembler.take_lacking())
                     yield self._with_leaves(found, assembler.take_leaves())
                     await self._turn.share()
             elif isinstance(frame, Keepalive):
@@ -110,6 +114,12 @@ class Following:
         """A transaction with the partitions whose rows it is the first to tell."""
         seals = self._keeper.note(leaves) if leaves else None
         return told if seals is None else msgspec.structs.replace(told, seals=seals)
+
+    def _warn(self, lacking: list[tuple[str, str]]) -> None:
+        """Of partitions whose old rows are less than their table promises: rules that need more tell `reset`."""
+        for table, partition in lacking:
+            fix = f"ALTER TABLE {partition} REPLICA IDENTITY FULL"
+            log.warning("partition_tells_less", table=table, partition=partition, fix=fix)
 
     def _heed(self, frame: Keepalive, now: float) -> None:
         self._vitals.heard(now, frame.end)
