@@ -215,6 +215,22 @@ async def test_a_log_put_back_to_before_what_it_acknowledged_is_a_gap_of_all(sql
         await source.close()
 
 
+async def test_a_gap_that_is_in_the_log_is_not_told_again_though_the_file_does_not_know(
+    sqlite: SqliteRig,
+) -> None:
+    """As after `kill -9` within a second of it: every client would read anew for nothing."""
+    sqlite.execute(TASKS)
+    log = Log()
+    source = sqlite.source()
+    await source.open(log.tell)
+    await Follower(source, log).gap()
+    await source.close()
+    sqlite.execute("UPDATE _tidings_meta SET value = '0' WHERE name = 'acknowledged'")
+    again = sqlite.source()
+    await again.open(log.tell)
+    await follows(sqlite, Follower(again, log), 1)
+
+
 async def test_a_deleted_file_is_told_in_health_and_followed_again_when_it_is_back(sqlite: SqliteRig) -> None:
     sqlite.execute(TASKS)
     follower = await following(sqlite)

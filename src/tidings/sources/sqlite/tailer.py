@@ -94,8 +94,10 @@ class Tailer:
         """Install the capture; returns the tables with the columns that changes carry. Raises SourceError.
 
         progress: how far the log has it. Where the two cannot both be right, one of them was put back to an earlier
-        state, and all is told as a gap.
+        state, and all is told as a gap. Else it goes on from there: the file may have been told of less.
         """
+        if progress is not None:
+            self._acknowledged = (progress.generation, progress.checkpoint.value)
         until = self._clock() + OPEN_SECONDS
         if chosen_sqlite(self._driver) < OLDEST:
             raise SourceError(
