@@ -160,6 +160,27 @@ async def test_a_promoted_standby_that_has_slot_and_commits_is_read_on_without_a
     assert [c.row["id"] for c in await third.changes(1)] == [5]
 
 
+async def test_what_a_table_missed_right_before_a_promotion_is_told_by_the_promoted_standby(
+    newest_pair: Pair,
+) -> None:
+    """The slot goes on exactly, and the seals in the log are compared with a catalogue that has lived through it."""
+    rig = newest_pair.primary
+    follower = await begun(rig, 1, 2)
+    await newest_pair.copy_slot(follower)
+    await follower.source.close()
+    rig.database.run(f'ALTER PUBLICATION "{rig.slot}" DROP TABLE tasks', "INSERT INTO tasks VALUES (3)")
+    rig.database.run(f'ALTER PUBLICATION "{rig.slot}" ADD TABLE tasks', "INSERT INTO tasks VALUES (4)")
+    await asyncio.to_thread(newest_pair.caught_up)
+    await asyncio.to_thread(newest_pair.promote)
+    again = await rig.follow()
+    assert [c.row["id"] for c in await again.changes(1)] == [4]
+    assert (await again.gap()).tables == ("tasks",)
+    await tells(rig, again, 5)
+    await again.source.close()
+    third = await rig.follow()
+    await tells(rig, third, 6)
+
+
 async def test_a_promoted_standby_that_lacks_commits_that_were_told_is_a_gap(newest_pair: Pair) -> None:
     rig, standby = newest_pair.primary, newest_pair.standby
     follower = await begun(rig, 1)
