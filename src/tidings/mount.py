@@ -33,6 +33,9 @@ from tidings.sources.rules import FunctionRule
 LIBRARY_APP: Final = FIRST_ID
 """Id of the app when none is named."""
 
+STEP_SECONDS: Final = 0.01
+"""Between two looks whether all clients have gone."""
+
 KEPT_APP: Final = ".app.json"
 """Ends the name of the file, beside the engine's own, that keeps the app when none is named."""
 
@@ -200,10 +203,16 @@ class Tidings:
         self._leaving.listen()  # the host may have set its handlers since
         await self._assembly.app(scope, receive, send)
 
-    def _end_streams(self) -> None:
-        """The process is told to end: send clients away now, because the host will wait until they have gone."""
+    async def _end_streams(self) -> None:
+        """The process is told to end: send clients away before the host waits for them, or closes them without a word.
+
+        Returns when they have gone.
+        """
         if self._running:
-            self._assembly.node.spawn(self._assembly.node.drain(0))
+            node = self._assembly.node
+            await node.drain(0)
+            while node.polls or any(app.sessions for app in node.apps):  # noqa: ASYNC110  # each ends in its own task
+                await asyncio.sleep(STEP_SECONDS)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
