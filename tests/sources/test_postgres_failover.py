@@ -14,7 +14,7 @@ import pytest
 
 from tests.fixtures.fix_postgres import MAJORS, NEWEST, Cluster, own_cluster, programs, until
 from tests.sources.rigs import PATIENCE, Follower, PostgresRig
-from tidings.sources.postgres import PostgresSource
+from tidings.sources.postgres import PostgresSource, watch
 
 TASKS = "CREATE TABLE tasks (id int PRIMARY KEY, title text)"
 PHYSICAL = "standby"
@@ -179,6 +179,60 @@ async def test_what_a_table_missed_right_before_a_promotion_is_told_by_the_promo
     await again.source.close()
     third = await rig.follow()
     await tells(rig, third, 6)
+
+
+async def test_an_address_that_moves_takes_the_looks_with_it_though_the_old_primary_lives(
+    newest_pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the publication of the old one is looked at for good, and what the new one leaves out is told by nobody."""
+    monkeypatch.setattr(watch, "WATCH_SECONDS", 0.05)
+    rig, standby = newest_pair.primary, newest_pair.standby
+    address = tmp_path / "address"
+    address.symlink_to(rig.cluster.socket)
+    source = PostgresSource(
+        f"postgresql://postgres@/{rig.database.name}?host={address}", ["tasks"], name=rig.name
+    )
+    await source.open(rig.log.tell)
+    follower = await Follower(source, rig.log).begun()
+    await tells(rig, follower, 1)
+    await newest_pair.copy_slot(follower)
+    follower.restart()
+    coming = asyncio.create_task(follower.next())
+    sender = f"SELECT active_pid FROM pg_replication_slots WHERE slot_name = '{rig.slot}'"
+    await asyncio.to_thread(until, lambda: rig.one(sender) is not None)
+    await asyncio.to_thread(newest_pair.caught_up)
+    newest_pair.ask("SELECT pg_promote()")
+    address.unlink()
+    address.symlink_to(standby.socket)
+    rig.execute(f"SELECT pg_terminate_backend(({sender}))")
+    rig.database.cluster = rig.cluster = standby
+    rig.execute("INSERT INTO tasks VALUES (2)")
+    assert [c.row["id"] for c in (await coming).changes] == [2]
+    gap = asyncio.create_task(follower.gap())
+    rig.database.run(f'ALTER PUBLICATION "{rig.slot}" DROP TABLE tasks', "INSERT INTO tasks VALUES (3)")
+    assert (await gap).tables == ("tasks",)
+    await tells(rig, follower, 4)
+    await source.close()
+
+
+async def test_a_standby_is_waited_for_until_it_is_promoted(newest_pair: Pair) -> None:
+    """Its slot cannot be read yet, which says nothing about the slot."""
+    rig = newest_pair.primary
+    follower = await begun(rig, 1, 2)
+    await newest_pair.copy_slot(follower)
+    await follower.source.close()
+    rig.execute("INSERT INTO tasks VALUES (3)")
+    await asyncio.to_thread(newest_pair.caught_up)
+    await asyncio.to_thread(rig.cluster.kill9)
+    rig.database.cluster = rig.cluster = newest_pair.standby
+    early = rig.source("tasks")
+    await early.open(rig.log.tell)
+    coming = asyncio.create_task(Follower(early, rig.log).changes(1))
+    async with asyncio.timeout(PATIENCE):
+        while "standby" not in early.health().detail:
+            await asyncio.sleep(0.05)
+    newest_pair.ask("SELECT pg_promote()")
+    assert [c.row["id"] for c in await coming] == [3]
 
 
 async def test_a_promoted_standby_that_lacks_commits_that_were_told_is_a_gap(newest_pair: Pair) -> None:

@@ -23,6 +23,7 @@ from tidings.sources.postgres.continuity import Slot, end_of_records
 from tidings.sources.postgres.published import read_seals
 from tidings.sources.postgres.seals import Found, Horizon, is_unbroken
 from tidings.sources.postgres.setup import Names
+from tidings.sources.postgres.stream import PROCESS
 from tidings.sources.postgres.values.types import CATALOG_SQL, TypeInfo, Types
 
 log = structlog.get_logger("tidings.sources.postgres")
@@ -54,6 +55,11 @@ _FLUSH: Final = "SELECT CASE WHEN NOT pg_is_in_recovery() THEN pg_current_xact_i
 _GONE: Final = """
 SELECT s::int8 FROM unnest(%s::int8[]) s WHERE NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = s::oid)
 """
+
+
+class Elsewhere(SourceError):
+    """Another server answers than the one that was met."""
+
 
 NOTHING: Final = Found(seals={}, horizon=Horizon(0, 0))
 
@@ -88,6 +94,7 @@ class Desk:
         self._lock = threading.Lock()
         self._connection: Connection | None = None
         self._closed = False
+        self._process = ""
         self._tables: dict[str, Table] = {}
         self.before_slot: Seals = {}
         """The seals of the tables from which on all that is published is told."""
@@ -97,9 +104,24 @@ class Desk:
         """Tables that are gone, or not published: their changes are not told."""
 
     @property
+    def process(self) -> str:
+        """The run of the server that was met last (`Process.begun`); empty before."""
+        return self._process
+
+    @property
     def connected(self) -> bool:
         """Whether the server answers, so that what is wrong is not that."""
         return self._connection is not None and not self._connection.closed
+
+    def meet(self, process: str) -> None:
+        """Ask this run of the server from now on (`Process.begun`), over a new connection; empty: whichever answers.
+
+        An address may lead to another server than a moment ago, whose publication and slot are others.
+        """
+        with self._lock:
+            self._process = process
+            if self._connection is not None:
+                self._connection.close()
 
     def close(self) -> None:
         """Let go of the connection. Idempotent."""
@@ -247,6 +269,7 @@ class Desk:
             if not self.connected:
                 self._connection = connect(self._url)
                 self._connection.execute("SET jit = off")  # it would cost more than all our questions
+                self._check_process(self._connection)
             connection = self._connection
             assert connection is not None, "it was made just now"
             try:
@@ -256,6 +279,12 @@ class Desk:
                 raise SourceError(f"the database does not answer: {first_line(error)}") from error
             except psycopg.Error as error:
                 raise SourceError(f"the database refused: {first_line(error)}") from error
+
+    def _check_process(self, connection: Connection) -> None:
+        ((begun, _),) = connection.execute(PROCESS).fetchall()
+        if self._process not in ("", begun):
+            connection.close()
+            raise Elsewhere("the address leads to another server than the one whose log is read")
 
 
 def _horizon(connection: Connection) -> Horizon:

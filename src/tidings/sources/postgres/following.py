@@ -86,6 +86,8 @@ class Following:
         while not self._stopped:
             if assembler.idle and (news := self._watch.ripe(idle.told, idle.reached)) is not None:
                 yield news
+            if self._watch.elsewhere:
+                raise SourceError(self._watch.elsewhere)
             frame = stream.next()
             now = self._clock()
             if isinstance(frame, XLogData):

@@ -20,6 +20,7 @@ from tidings.sources.base import Wanted
 from tidings.sources.postgres.catalog import Table
 from tidings.sources.postgres.connections import StreamingConnection, connect_streaming, first_line, shown
 from tidings.sources.postgres.pgoutput.frames import parse_lsn
+from tidings.sources.postgres.stream import PROCESS
 
 SNAPSHOT_SECONDS: Final = 10.0
 """How long it may take: the server waits for transactions that began before the slot."""
@@ -47,12 +48,21 @@ class Found(msgspec.Struct, frozen=True):
 
 
 async def read_snapshot(
-    url: str, publication: str, tables: Mapping[str, Table], wanted: Sequence[Wanted], most: int
+    url: str,
+    publication: str,
+    tables: Mapping[str, Table],
+    wanted: Sequence[Wanted],
+    most: int,
+    *,
+    process: str = "",
 ) -> Found:
-    """Read rows as JSON, at most `most` + 1 for each of the wanted. Raises SourceError."""
+    """Read rows as JSON, at most `most` + 1 for each of the wanted. Raises SourceError.
+
+    process: the run of the server (`Process.begun`) whose log is read; positions of another mean nothing there.
+    """
     try:
         async with asyncio.timeout(SNAPSHOT_SECONDS):
-            return await _read(url, publication, tables, wanted, most)
+            return await _read(url, publication, tables, wanted, most, process)
     except TimeoutError:
         raise SourceError(
             f"no snapshot within {SNAPSHOT_SECONDS:.0f} s: a transaction that began before is still open; try again"
@@ -67,12 +77,24 @@ async def read_snapshot(
 
 
 async def _read(
-    url: str, publication: str, tables: Mapping[str, Table], wanted: Sequence[Wanted], most: int
+    url: str,
+    publication: str,
+    tables: Mapping[str, Table],
+    wanted: Sequence[Wanted],
+    most: int,
+    process: str,
 ) -> Found:
     async with (
         await connect_streaming(url, replication="database") as slots,
         await connect_streaming(url) as reader,
     ):
+        for connection in (slots, reader):
+            cursor = await connection.execute(PROCESS)
+            begun = await cursor.fetchone()
+            if begun is None or process not in ("", begun[0]):
+                raise SourceError(
+                    "the address leads to another server than the one whose log is read; try again"
+                )
         slot = f"tidings_snapshot_{secrets.token_hex(6)}"
         cursor = await slots.execute(
             sql.SQL("CREATE_REPLICATION_SLOT {} TEMPORARY LOGICAL pgoutput (SNAPSHOT 'export')").format(

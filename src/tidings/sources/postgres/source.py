@@ -49,6 +49,11 @@ RETRY_SECONDS: Final = (0.05, 2.0)
 STANDBY_SECONDS: Final = 0.5
 """Between tries to become the reader while another process is."""
 
+STANDBY: Final = (
+    "the server is a standby; waiting for its promotion, or for an address that leads to the primary"
+)
+"""What is wrong with a slot there may be right as soon as it is promoted."""
+
 UNREAD_TRIES: Final = 3
 """Connections in a row on which the same place cannot be read. Then it is no accident of the network: streaming is
 given up, and then the slot is made anew behind that place, which is a gap."""
@@ -118,7 +123,7 @@ class PostgresSource:
                     await asyncio.to_thread(self._desk.first_slot)
                 return columns
             except SourceError:
-                if self._desk.connected or self._clock() >= until:
+                if self._closed or self._desk.connected or self._clock() >= until:
                     raise
                 await asyncio.sleep(STANDBY_SECONDS)
 
@@ -144,7 +149,7 @@ class PostgresSource:
                 continue
             except SlotLost as error:
                 log.warning("slot_lost", source=self.name, detail=str(error))
-                self._condemned = str(error)
+                self._condemned = self._vitals.trouble = str(error)
             except (DecodeError, StreamFailed) as error:
                 self._trouble(str(error))
                 unread += 1
@@ -199,14 +204,15 @@ class PostgresSource:
         """At most `most` + 1 rows for each of the wanted, all of one instant. Raises SourceError with the fix."""
         names = list(dict.fromkeys(each.table for each in wanted))
         tables = await asyncio.to_thread(self._desk.fresh, names)
-        found = await read_snapshot(self._url, self.names.publication, tables, wanted, most)
+        generation, process = self.generation, self._desk.process
+        found = await read_snapshot(self._url, self.names.publication, tables, wanted, most, process=process)
+        if self.generation != generation:
+            raise SourceError("the source has begun anew in the meantime; try again")
         if self._following is not None:
             self._following.hurry()
         else:
             self._hurry = True
-        return Snapshot(
-            generation=self.generation, checkpoint=Checkpoint(found.position - 1), rows=found.rows
-        )
+        return Snapshot(generation=generation, checkpoint=Checkpoint(found.position - 1), rows=found.rows)
 
     # ── following
 
@@ -258,18 +264,27 @@ class PostgresSource:
 
     async def _begin(self, stream: Stream) -> tuple[Beginning, Checkpoint, Seals | None]:
         """Start a stream where the log has us. Returns how, after which checkpoint, and what to keep with a gap."""
+        process = await stream.process()
+        await asyncio.to_thread(self._desk.meet, process.begun)
         slot = await asyncio.to_thread(self._desk.slot)
         if slot is not None and self._condemned:
             slot = msgspec.structs.replace(slot, lost=self._condemned)
         progress = await self._progress()  # after the slot: what that has confirmed, the log had before
         server = await stream.identify()  # after the log: what that holds, the server had written before
         plan = begin(progress, server, slot, secrets.token_hex(3))
+        if plan.create and process.standby:
+            raise SourceError(STANDBY)
         if plan.create:
             slot = await asyncio.to_thread(self._desk.new_slot, drop=plan.drop)
             self._condemned = ""
         assert slot is not None, "it was there, or was made"
         after = plan.after or Checkpoint(max(0, slot.confirmed - 1))
-        await stream.start(self.names, start_position(plan.after), streaming=self._streaming)
+        try:
+            await stream.start(self.names, start_position(plan.after), streaming=self._streaming)
+        except SlotLost as error:
+            if process.standby:
+                raise SourceError(STANDBY) from error
+            raise
         return plan, after, self._remember(plan, await self._still(progress))  # ours only from here on
 
     async def _learn(self, types: list[int]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import psycopg
 from psycopg import errors, generators, pq, sql
@@ -40,6 +40,20 @@ SILENT_SECONDS: Final = 40.0
 """Without a word from the server, not even to our question at half of it, the connection counts as dead."""
 
 Frame = XLogData | Keepalive
+
+
+PROCESS: Final = "SELECT extract(epoch FROM pg_postmaster_start_time())::text, pg_is_in_recovery()::text"
+
+
+class Process(NamedTuple):
+    """One run of a server, known by the moment at which it began. recovering: `true` or `false`, as the server says."""
+
+    begun: str
+    recovering: str
+
+    @property
+    def standby(self) -> bool:
+        return self.recovering == "true"
 
 
 class SlotBusy(SourceError):
@@ -86,6 +100,16 @@ class Stream:
                 f"cannot connect to {shown(url)} for replication: {_explained(error)}"
             ) from error
         return cls(connection)
+
+    async def process(self) -> Process:
+        """Which server process answers, and whether it is a standby. Raises SourceError."""
+        try:
+            cursor = await self._connection.execute(PROCESS)
+            row = await cursor.fetchone()
+        except psycopg.Error as error:
+            raise SourceError(f"the server does not say what it is: {first_line(error)}") from error
+        assert row is not None, "the query returns a row"
+        return Process(*map(str, row))
 
     async def identify(self) -> Server:
         """Whom we are connected to, and where its log ends now. Raises SourceError."""

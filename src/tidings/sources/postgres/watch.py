@@ -13,7 +13,7 @@ import structlog
 
 from tidings.changes import Checkpoint, Gap, Transaction
 from tidings.errors import TidingsError
-from tidings.sources.postgres.desk import Desk
+from tidings.sources.postgres.desk import Desk, Elsewhere
 from tidings.sources.postgres.health import Vitals
 from tidings.sources.postgres.seals import Keeper, News
 
@@ -45,6 +45,8 @@ class Watch:
         self._vitals = vitals
         self._clock = clock
         self._found = found
+        self.elsewhere = ""
+        """Why the stream is to be made anew: its server is not the one at the address any more."""
         self._news: deque[tuple[int, News]] = deque()  # each with the place in the server's log of its look
 
     @property
@@ -58,6 +60,10 @@ class Watch:
         while True:
             try:
                 await self.look()
+            except Elsewhere as error:
+                self.elsewhere = str(error)
+                self._found()
+                return
             except TidingsError as error:
                 log.info("source_not_seen", source=self._name, detail=str(error))
                 self._vitals.unseen = str(error)

@@ -302,8 +302,11 @@ class Tailer:
 
 def _put_back(capture: Capture, progress: Progress | None) -> str:
     """Why the record in the file and the log's progress cannot both be as they were left; empty when they can."""
-    if progress is None or progress.generation != capture.generation:
-        return ""  # nothing was told of this record, so nothing of it can be missing
+    if progress is None:
+        return ""
+    if progress.generation != capture.generation:
+        # A new record confirms nothing before the log has its first gap, and with it its generation.
+        return "the log was put back to an earlier state" if capture.acknowledged() else ""
     if capture.top() < progress.checkpoint.value:
         return "the database was put back to an earlier state"
     if capture.acknowledged() > progress.checkpoint.value:  # and what lies between may be forgotten

@@ -11,9 +11,10 @@ from tidings.changes import Seals
 from tidings.errors import SourceError
 from tidings.sources.postgres import setup
 from tidings.sources.postgres.continuity import PAGE
-from tidings.sources.postgres.desk import Desk
+from tidings.sources.postgres.desk import Desk, Elsewhere
 from tidings.sources.postgres.seals import Keeper
 from tidings.sources.postgres.setup import Names
+from tidings.sources.postgres.stream import PROCESS, Process
 from tidings.sources.postgres.values.types import Types
 
 TABLE = "CREATE TABLE t (id int PRIMARY KEY, s mood)"
@@ -34,6 +35,19 @@ def desk(database: Database) -> Iterator[Desk]:
 
 def alter(database: Database, what: str) -> None:
     database.run(f"ALTER PUBLICATION {Names.of(database.name).publication} {what}")
+
+
+def test_it_asks_only_the_server_that_was_met(desk: Desk, database: Database) -> None:
+    ((begun, standby),) = database.rows(PROCESS)
+    assert not Process(begun, standby).standby
+    desk.prepare()
+    desk.meet(begun)
+    desk.prepare()
+    desk.meet("1795212264.5")
+    with pytest.raises(Elsewhere, match="another server"):
+        desk.prepare()
+    desk.meet(begun)
+    desk.prepare()
 
 
 def test_it_prepares_and_knows_the_tables(desk: Desk) -> None:

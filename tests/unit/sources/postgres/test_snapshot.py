@@ -42,6 +42,13 @@ async def test_rows_come_by_key_as_changes_tell_them(database: Database) -> None
     assert slots == 0
 
 
+async def test_positions_of_another_server_are_not_given(database: Database) -> None:
+    with pytest.raises(SourceError, match="another server"):
+        await read_snapshot(
+            database.url, PUBLICATION, tables(database), [Wanted(table="t")], 10, process="1795212264.5"
+        )
+
+
 async def test_one_more_than_the_most_says_that_there_are_more(database: Database) -> None:
     (found,) = (await read_snapshot(database.url, PUBLICATION, tables(database), [Wanted(table="t")], 1)).rows
     assert [json.loads(row)["id"] for row in found] == [1, 2]
