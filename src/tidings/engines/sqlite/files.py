@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from pathlib import Path
@@ -61,7 +62,8 @@ class Files:
         except EngineError:
             self.close()
             raise
-        self.inode = os.stat(self.path).st_ino
+        names = (self.path, f"{self.path}-wal", self.guard.path)
+        self._inodes = {name: os.stat(name).st_ino for name in names if os.path.exists(name)}
 
     def close(self) -> None:
         """Close all, the writer last: it then moves the write-ahead log into the file."""
@@ -73,10 +75,12 @@ class Files:
         self.guard.release()
 
     def replaced(self) -> bool:
-        """True when the path no longer leads to the file that is open. While it is, its inode's number is not given
-        again."""
+        """True when a path no longer leads to the file that is open: log, write-ahead log or lock.
+
+        While they are open, the numbers of their inodes are not given again.
+        """
         try:
-            return os.stat(self.path).st_ino != self.inode
+            return any(os.stat(name).st_ino != inode for name, inode in self._inodes.items())
         except OSError:
             return True
 
@@ -117,7 +121,12 @@ def make_file(path: str) -> None:
     """Make the folder and the file: readable by us alone, because it holds what users say to each other."""
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        try:
+            # One that is there is not opened: closing it would drop the locks of whoever has it open in this process.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except FileExistsError:
+            if not os.access(path, os.R_OK | os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
         folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)

@@ -34,6 +34,10 @@ Post = Callable[[list[Group], Fault | None], None]
 logger = logging.getLogger("tidings.engines.sqlite")
 
 
+class LogReplaced(Exception):
+    """The open file holds another content than the last commit left."""
+
+
 class Batch:
     """What the loop hands over in one turn: items in order, and held cursors."""
 
@@ -59,6 +63,7 @@ class Writer:
         self._ledger = Ledger(files.writer, options)
         self._trimmer = Trimmer(files.writer, self._ledger)
         self._serial = files.serial
+        self._version = -1  # of the content, as SQLite counts what other connections write
         self._waiting: SimpleQueue[Batch | None] = SimpleQueue()
         self._next_sweep = time.monotonic()
         self._stopping = False
@@ -123,6 +128,10 @@ class Writer:
             return self._refused(items, cursors, self.fault)
         try:
             return self._transact(items, cursors)
+        except LogReplaced:
+            self._roll_back()
+            self._note(self._replaced())
+            return self._refused(items, cursors, self._replaced())
         except Exception as error:
             self._roll_back()
             fault = describe(error, self._files.path, free=free_bytes(self._files.path))
@@ -139,6 +148,7 @@ class Writer:
         epoch, serial = self._files.epoch, self._serial + 1
         work = Transaction(self._connection, self._ledger, self._trimmer, epoch, serial, now)
         self._connection.execute("BEGIN IMMEDIATE")
+        self._check_ours()
         for item in items:
             work.add(item)
         for held in cursors:
@@ -152,6 +162,25 @@ class Writer:
             self._note(None)
         self._ledger.trim(work.used)
         return work.group
+
+    def _check_ours(self) -> None:
+        """See that the log is as our last commit left it. Raises LogReplaced.
+
+        A tool can put another content into the open file (`.restore` of SQLite's shell), and nobody else would notice:
+        offsets would go on from what is in memory, over what is gone.
+        """
+        version = self._connection.execute("PRAGMA data_version").get
+        if version == self._version:  # nobody but this connection has written
+            return
+        self._version = version
+        epoch = self._connection.execute("SELECT epoch FROM log").get
+        serial = self._connection.execute("SELECT coalesce(max(serial), 0) FROM apps").get
+        if (epoch, serial) != (self._files.epoch, self._serial):
+            raise LogReplaced
+
+    def _replaced(self) -> Fault:
+        what = f"{self._files.path} or a file beside it was removed or replaced while open"
+        return Fault(f"{what}; restart to use what is there now", final=True)
 
     def _refused(self, items: list[Item], cursors: list[Cursors], fault: Fault) -> Group:
         return Group(answers=[(item, fault.error()) for item in items], cursors=cursors, written=False)
@@ -180,10 +209,7 @@ class Writer:
         before = self.fault
         if before is None or not before.final:
             if self._files.replaced():
-                text = (
-                    f"{self._files.path} was removed or replaced while open; restart to use what is there now"
-                )
-                self._note(Fault(text, final=True))
+                self._note(self._replaced())
             else:
                 self._clean()
         if self.fault is not before:

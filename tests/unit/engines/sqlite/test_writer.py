@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sqlite3
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +17,8 @@ import pytest
 
 from tests.engines.harness import APP, NEWS, SPORT, Bench, message, opened, until
 from tidings.engines.sqlite import SqliteEngine, files, log
-from tidings.errors import EngineUnavailable
-from tidings.messages import Message
+from tidings.errors import EngineError, EngineUnavailable
+from tidings.messages import Message, Position
 
 
 @pytest.fixture
@@ -109,10 +112,12 @@ async def test_a_strangers_lock_is_waited_for_then_told(path: Path, monkeypatch:
         assert bench.engine.health().ok
 
 
-async def test_a_file_that_was_removed_stops_acknowledging(path: Path) -> None:
+@pytest.mark.parametrize("name", ["log.db", "log.db-wal", "log.db-lock"])
+async def test_a_file_that_was_removed_stops_acknowledging(path: Path, name: str) -> None:
+    """What is written to a file without a name is gone with the process; without the lock another server comes in."""
     async with opened(SqliteEngine(path)) as bench:
         await bench.say(NEWS, b"1")
-        os.unlink(path)
+        os.unlink(path.with_name(name))
 
         async def noticed() -> bool:
             return "removed" in bench.engine.health().detail
@@ -121,6 +126,52 @@ async def test_a_file_that_was_removed_stops_acknowledging(path: Path) -> None:
         with pytest.raises(EngineUnavailable, match="removed or replaced"):
             await bench.say(NEWS, b"2")
         assert len(await bench.offsets(NEWS)) == 1
+
+
+async def test_another_content_put_into_the_open_file_stops_acknowledging(path: Path, tmp_path: Path) -> None:
+    """As by `.restore` of SQLite's shell: the file stays the same one, and offsets would go on over what is gone."""
+    backup = sqlite3.connect(tmp_path / "backup.db")
+    async with opened(SqliteEngine(path)) as bench:
+        await bench.say(NEWS, b"1")
+        stranger = sqlite3.connect(path)
+        stranger.backup(backup)
+        await bench.say(NEWS, b"2")
+        backup.backup(stranger)
+        with pytest.raises(EngineUnavailable, match="replaced"):
+            await bench.say(NEWS, b"3")
+        with pytest.raises(EngineUnavailable, match="replaced"):
+            await bench.say(NEWS, b"4")
+        stranger.close()
+    backup.close()
+    async with opened(SqliteEngine(path)) as bench:
+        page = await bench.engine.broker.read(APP, [NEWS], Position(bench.engine.broker.head(APP).epoch, 0))
+        assert [message.data for message in page.messages] == [b"1"]
+
+
+async def test_a_tool_that_rewrites_the_file_as_it_is_does_no_harm(bench: Bench, path: Path) -> None:
+    await bench.say(NEWS, b"1")
+    stranger = sqlite3.connect(path)
+    stranger.execute("VACUUM")
+    stranger.close()
+    await bench.say(NEWS, b"2")
+    assert bench.engine.health().ok
+    assert len(await bench.offsets(NEWS)) == 2
+
+
+async def test_an_engine_that_is_refused_does_not_drop_the_locks_of_the_first(
+    bench: Bench, path: Path
+) -> None:
+    """POSIX locks go when their process closes any descriptor of the file; a stranger would then take the log away."""
+    await bench.say(NEWS, b"1")
+    with pytest.raises(EngineError, match="in use"):
+        await SqliteEngine(path).open()
+    opens_and_closes = (
+        f"import sqlite3; c = sqlite3.connect({str(path)!r}); c.execute('SELECT * FROM log'); c.close()"
+    )
+    await asyncio.to_thread(subprocess.run, [sys.executable, "-c", opens_and_closes], check=True)
+    assert path.with_name("log.db-wal").exists()
+    await bench.say(NEWS, b"2")
+    assert bench.engine.health().ok
 
 
 async def test_what_waits_is_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
