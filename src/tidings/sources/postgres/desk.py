@@ -95,6 +95,7 @@ class Desk:
         self._connection: Connection | None = None
         self._closed = False
         self._process = ""
+        self._met: Connection | None = None  # the connection that was seen to lead there
         self._tables: dict[str, Table] = {}
         self.before_slot: Seals = {}
         """The seals of the tables from which on all that is published is told."""
@@ -266,13 +267,12 @@ class Desk:
         with self._lock:
             if self._closed:
                 raise SourceError("the source is closed")
-            if not self.connected:
-                self._connection = connect(self._url)
-                self._connection.execute("SET jit = off")  # it would cost more than all our questions
-                self._check_process(self._connection)
             connection = self._connection
-            assert connection is not None, "it was made just now"
+            if connection is None or connection.closed:
+                connection = self._connection = connect(self._url)
             try:
+                if connection is not self._met:
+                    self._meet(connection)
                 return work(connection)
             except psycopg.OperationalError as error:
                 connection.close()
@@ -280,11 +280,14 @@ class Desk:
             except psycopg.Error as error:
                 raise SourceError(f"the database refused: {first_line(error)}") from error
 
-    def _check_process(self, connection: Connection) -> None:
+    def _meet(self, connection: Connection) -> None:
+        """What a new connection begins with. Raises Elsewhere."""
+        connection.execute("SET jit = off")  # it would cost more than all our questions
         ((begun, _),) = connection.execute(PROCESS).fetchall()
         if self._process not in ("", begun):
             connection.close()
             raise Elsewhere("the address leads to another server than the one whose log is read")
+        self._met = connection
 
 
 def _horizon(connection: Connection) -> Horizon:

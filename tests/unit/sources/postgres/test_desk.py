@@ -9,7 +9,9 @@ import pytest
 from tests.fixtures.fix_postgres import Database
 from tidings.changes import Seals
 from tidings.errors import SourceError
+from tidings.sources.postgres import desk as module
 from tidings.sources.postgres import setup
+from tidings.sources.postgres.connections import Connection, connect
 from tidings.sources.postgres.continuity import PAGE
 from tidings.sources.postgres.desk import Desk, Elsewhere
 from tidings.sources.postgres.seals import Keeper
@@ -48,6 +50,24 @@ def test_it_asks_only_the_server_that_was_met(desk: Desk, database: Database) ->
         desk.prepare()
     desk.meet(begun)
     desk.prepare()
+
+
+def test_a_server_that_goes_away_before_its_first_answer_is_told_as_such(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Race: it accepts a connection and ends, as in a failover."""
+
+    def half(url: str) -> Connection:
+        connection = connect(url)
+        with connect(url) as other:
+            other.execute("SELECT pg_terminate_backend(%s)", [connection.info.backend_pid])
+        return connection
+
+    monkeypatch.setattr(module, "connect", half)
+    with pytest.raises(SourceError, match="does not answer"):
+        desk.slot()
+    monkeypatch.setattr(module, "connect", connect)
+    assert desk.slot() is None
 
 
 def test_it_prepares_and_knows_the_tables(desk: Desk) -> None:
