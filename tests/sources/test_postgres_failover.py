@@ -127,6 +127,14 @@ async def tells(rig: PostgresRig, follower: Follower, *ids: int) -> None:
         assert [c.row["id"] for c in await follower.changes(1)] == [id]
 
 
+async def stopped_with_a_copied_slot(pair: Pair) -> Follower:
+    """Two rows are told, the standby has a copy of the slot, and nobody reads."""
+    follower = await begun(pair.primary, 1, 2)
+    await pair.copy_slot(follower)
+    await follower.source.close()
+    return follower
+
+
 async def test_a_promoted_standby_without_the_slot_is_a_gap(pair: Pair) -> None:
     follower = await begun(pair.primary, 1, 2)
     before = follower.source.generation
@@ -143,9 +151,7 @@ async def test_a_promoted_standby_that_has_slot_and_commits_is_read_on_without_a
     newest_pair: Pair,
 ) -> None:
     rig = newest_pair.primary
-    follower = await begun(rig, 1, 2)
-    await newest_pair.copy_slot(follower)
-    await follower.source.close()
+    follower = await stopped_with_a_copied_slot(newest_pair)
     rig.execute("INSERT INTO tasks VALUES (3)")
     await asyncio.to_thread(newest_pair.caught_up)
     before = follower.source.generation
@@ -165,9 +171,7 @@ async def test_what_a_table_missed_right_before_a_promotion_is_told_by_the_promo
 ) -> None:
     """The slot goes on exactly, and the seals in the log are compared with a catalogue that has lived through it."""
     rig = newest_pair.primary
-    follower = await begun(rig, 1, 2)
-    await newest_pair.copy_slot(follower)
-    await follower.source.close()
+    await stopped_with_a_copied_slot(newest_pair)
     rig.database.run(f'ALTER PUBLICATION "{rig.slot}" DROP TABLE tasks', "INSERT INTO tasks VALUES (3)")
     rig.database.run(f'ALTER PUBLICATION "{rig.slot}" ADD TABLE tasks', "INSERT INTO tasks VALUES (4)")
     await asyncio.to_thread(newest_pair.caught_up)
@@ -218,9 +222,7 @@ async def test_an_address_that_moves_takes_the_looks_with_it_though_the_old_prim
 async def test_a_standby_is_waited_for_until_it_is_promoted(newest_pair: Pair) -> None:
     """Its slot cannot be read yet, which says nothing about the slot."""
     rig = newest_pair.primary
-    follower = await begun(rig, 1, 2)
-    await newest_pair.copy_slot(follower)
-    await follower.source.close()
+    await stopped_with_a_copied_slot(newest_pair)
     rig.execute("INSERT INTO tasks VALUES (3)")
     await asyncio.to_thread(newest_pair.caught_up)
     await asyncio.to_thread(rig.cluster.kill9)
